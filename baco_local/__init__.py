@@ -1,0 +1,49 @@
+"""baco-local: a base and an aligned model write every idea together, offline.
+
+    import baco_local
+
+    with baco_local.open_pair("starter") as pair:
+        for variant in pair.ideas("A title for a novel about tides", n=4):
+            print(variant.text)
+"""
+
+from typing import Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ModelProblem",
+    "Pair",
+    "Problem",
+    "Request",
+    "RoomProblem",
+    "Sampling",
+    "Session",
+    "Steering",
+    "UsageProblem",
+    "Variant",
+    "open_pair",
+]
+
+_HOMES = {
+    "open_pair": "pair",
+    "Pair": "pair",
+    "Session": "collaboration.session",
+    "Request": "collaboration.settings",
+    "Sampling": "collaboration.settings",
+    "Steering": "collaboration.settings",
+    "Variant": "collaboration.variant",
+    "Problem": "errors",
+    "UsageProblem": "errors",
+    "ModelProblem": "errors",
+    "RoomProblem": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a part on first use, so that `import baco_local` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'baco_local' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"baco_local.{_HOMES[name]}"), name)

@@ -1,0 +1,95 @@
+"""The routers: given the base model's next-token distribution, who writes the next word?
+
+Every router is a content rule that may leave the place to aligned (punctuation, function
+words) followed by a rule with a threshold on the base's probabilities; either may be absent.
+"""
+
+import difflib
+import math
+from dataclasses import dataclass
+
+from baco_local.errors import UsageProblem
+from baco_local.native import layout as L
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """`limits`: allowed thresholds, None for a router without one. `rising`: larger means more base."""
+
+    name: str
+    says: str
+    content: int
+    rule: int
+    limits: tuple[float, float] | None = None
+    default: float | None = None
+    rising: bool = True
+
+    def check(self, threshold: float | None) -> float | None:
+        """The threshold to use. Raises UsageProblem when it is out of range, or there is none to set."""
+        if threshold is None:
+            return self.default
+        if self.limits is None:
+            raise UsageProblem(f"router {self.name} has no threshold; leave it out, or choose another router")
+        low, high = self.limits
+        if not low <= threshold <= high:
+            upper = "" if math.isinf(high) else f" to {high:g}"
+            raise UsageProblem(f"threshold {threshold:g} is out of range for router {self.name}: it takes {low:g}{upper}")
+        return threshold
+
+    def at(self, diversity: float) -> float:
+        """The threshold at `diversity` in [0, 1], where more is more base for every router.
+
+        Entropy is never below -ln(max p), so -2 ln d puts `h` about where `p` is at d.
+        """
+        if self.limits is None:
+            raise UsageProblem(f"router {self.name} has no threshold for the diversity knob to turn; choose another router")
+        if not 0 <= diversity <= 1:
+            raise UsageProblem(f"diversity {diversity:g} is out of range: it takes 0 to 1")
+        if self.rule == L.H:
+            return min(-2 * math.log(diversity), MAX_ENTROPY) if diversity > 0 else MAX_ENTROPY
+        return diversity if self.rising else 1 - diversity
+
+
+MAX_ENTROPY = 20.0  # nats; more than any vocabulary can have
+UNIT = (0.0, 1.0)
+NATS = (0.0, math.inf)
+
+
+def p_like(name: str, says: str, content: int) -> Router:
+    return Router(name, says, content, L.P, UNIT, 0.35)
+
+
+def h_like(name: str, says: str, content: int) -> Router:
+    return Router(name, says, content, L.H, NATS, 2.1, rising=False)
+
+
+ROUTERS: dict[str, Router] = {
+    router.name: router
+    for router in [
+        p_like("p-punc", "punctuation is aligned's; elsewhere as p", L.PUNC),
+        p_like("p-fc", "function words are aligned's; elsewhere as p", L.FC),
+        p_like("p", "base where its best guess has a probability below the threshold", L.NO_CONTENT),
+        h_like("h-punc", "punctuation is aligned's; elsewhere as h", L.PUNC),
+        h_like("h-fc", "function words are aligned's; elsewhere as h", L.FC),
+        h_like("h", "base where its entropy (nats) is above the threshold", L.NO_CONTENT),
+        Router("punc", "base unless its best guess is punctuation, whitespace or markup", L.PUNC, L.ALWAYS),
+        Router("fc", "base unless its best guess starts a function word", L.FC, L.ALWAYS),
+        Router("rand", "base with the threshold as probability", L.NO_CONTENT, L.RAND, UNIT, 0.35),
+        Router("nudging", "base where its best guess reaches the threshold", L.NO_CONTENT, L.NUDGING, UNIT, 0.4, False),
+        Router("base", "always base (but for the first word and the end)", L.NO_CONTENT, L.ALWAYS),
+        Router("aligned", "always aligned", L.NO_CONTENT, L.NEVER),
+    ]
+}
+DEFAULT = "p-punc"
+
+CONTENT_SOURCES = {"base": L.FROM_BASE, "aligned": L.FROM_ALIGNED, "either": L.FROM_EITHER}
+
+
+def router(name: str) -> Router:
+    """Raises UsageProblem, naming the nearest one, for a router that does not exist."""
+    try:
+        return ROUTERS[name]
+    except KeyError:
+        close = difflib.get_close_matches(name, ROUTERS, 1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(ROUTERS)}"
+        raise UsageProblem(f"no router is called {name!r}; {hint}") from None

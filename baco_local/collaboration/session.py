@@ -1,0 +1,150 @@
+"""A session: the loop in a thread of its own, steered and watched from others."""
+
+import collections
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from baco_local.collaboration.engine import Engine
+from baco_local.collaboration.events import Event, Failed, Summary
+from baco_local.collaboration.loop import Loop
+from baco_local.collaboration.routers import router
+from baco_local.collaboration.settings import Request, Steering
+
+# Share of the distance to the wanted base share that one batch of tokens corrects.
+GAIN = 0.3
+
+
+class Session:
+    """Writes the variants of a request. Every method may be called from any thread.
+
+    Events wait until they are polled; the last one is a `Summary` or a `Failed`.
+    """
+
+    def __init__(self, engine: Engine, request: Request, steering: Steering | None = None) -> None:
+        self.engine, self.request = engine, request
+        self._steering = steering or Steering()
+        self._steering_lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._news = threading.Condition()
+        self._events: collections.deque[Event] = collections.deque()
+        self._over = False
+        self._thread = threading.Thread(target=self._run, name="baco-local session", daemon=True)
+
+    def start(self) -> "Session":
+        self._thread.start()
+        return self
+
+    @property
+    def steering(self) -> Steering:
+        return self._steering
+
+    def steer(self, **changes: Any) -> Steering:
+        """Changes fields of the steering (`threshold`, `router`, `sampling`, …) from the next token on.
+
+        A new router without a threshold takes its default one. Raises UsageProblem, and
+        changes nothing, for values that don't fit.
+        """
+        with self._steering_lock:
+            if changes.get("threshold") is not None:
+                changes.setdefault("base_share", None)
+            elif "router" in changes or changes.get("base_share") is not None:
+                changes.setdefault("threshold", None)
+            self._steering = replace(self._steering, **changes)
+            return self._steering
+
+    def stop(self) -> None:
+        """Ends every variant, within one tick, as `cancelled`; what is written is kept."""
+        self._stopped.set()
+
+    def poll(self, timeout: float = 0.0) -> list[Event]:
+        """All events since the last poll; waits up to `timeout` seconds for the first."""
+        with self._news:
+            if not self._events and timeout > 0 and not self._over:
+                self._news.wait(timeout)
+            events = list(self._events)
+            self._events.clear()
+            return events
+
+    def events(self, interval: float = 0.1) -> Iterator[Event]:
+        """Every event until the session is over. Leaving the loop early does not stop it."""
+        while True:
+            over = self._over
+            yield from self.poll(interval)
+            if over and not self._events:
+                return
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with self.engine.busy:
+                self._write()
+        except Exception as problem:
+            self._tell([Failed(problem)])
+        finally:
+            self._over = True
+            with self._news:
+                self._news.notify_all()
+
+    def _write(self) -> None:
+        started = time.perf_counter()
+        works = [reader.side.work for reader in self.engine.readers]
+        decoded = sum(work.seconds for work in works)
+        prompts = self.engine.prepare(self.request, self._stopped)
+        loop = Loop(self.engine, self.request, prompts)
+        aim = Aim()
+        while not loop.done and not self._stopped.is_set():
+            steering = self._steering
+            loop.steer(aim.steering(steering, loop))
+            try:
+                loop.tick()
+            except BaseException:
+                loop.cancel()
+                self._tell(loop.events)
+                raise
+            self._tell(loop.events)
+        loop.cancel()
+        self._tell(loop.events)
+        summary = Summary(
+            variants=loop.begun,
+            tokens=loop.tokens,
+            base_tokens=loop.base_tokens,
+            seconds=time.perf_counter() - started,
+            decode_seconds=sum(work.seconds for work in works) - decoded,
+            kernel_seconds=loop.kernel_seconds,
+            stopped=self._stopped.is_set(),
+        )
+        self._tell([summary])
+
+    def _tell(self, events: list[Event]) -> None:
+        if events:
+            with self._news:
+                self._events.extend(events)
+                self._news.notify_all()
+            events.clear()
+
+
+class Aim:
+    """Moves the threshold so that the share of base's tokens comes to a wanted one."""
+
+    def __init__(self) -> None:
+        self.share: float | None = None
+        self.diversity = 0.0
+        self.counted = (0, 0)
+
+    def steering(self, wanted: Steering, loop: Loop) -> Steering:
+        """`wanted` itself, unless it names a base share: then with the threshold for the next tick."""
+        if wanted.base_share is None:
+            self.share = None
+            return wanted
+        if wanted.base_share != self.share:
+            self.share = self.diversity = wanted.base_share
+        tokens, base = loop.tokens - self.counted[0], loop.base_tokens - self.counted[1]
+        self.counted = (loop.tokens, loop.base_tokens)
+        missing = (self.share * tokens - base) / len(loop.jobs)
+        self.diversity = min(1.0, max(0.0, self.diversity + GAIN * missing))
+        return replace(wanted, base_share=None, threshold=router(wanted.router).at(self.diversity))

@@ -1,0 +1,57 @@
+"""What the collaboration needs of a model: evaluate tokens, copy and cut sequences. Nothing else.
+
+`runtime.side.ModelSide` is the real one; tests stand in two scripted ones with hand-written
+distributions.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from baco_local.runtime.spans import Span, Work
+
+__all__ = ["Side", "Span", "Vocabulary", "Work"]
+
+
+class Vocabulary(Protocol):
+    n_tokens: int
+    ends: np.ndarray  # (n_tokens,) bool
+
+    @property
+    def bos(self) -> int: ...
+
+    @property
+    def eos(self) -> int: ...
+
+    def piece(self, token: int) -> bytes: ...
+
+    def pieces(self) -> list[bytes]: ...
+
+    def text_of(self, token: int) -> str: ...
+
+    def tokenize(self, text: bytes, *, add_special: bool = False, parse_special: bool = False) -> list[int]: ...
+
+    def memo(self, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray: ...
+
+
+class Side(Protocol):
+    """One model of a pair. n_batch: tokens that one `evaluate` takes; n_ctx: tokens in one sequence at most."""
+
+    name: str
+    vocabulary: Vocabulary
+    chat_template: str | None
+    n_batch: int
+    n_ctx: int
+    work: Work
+
+    def room(self, n_sequences: int, n_cells: int) -> bool:
+        """Makes place for so many sequences and tokens; False when that dropped all sequences."""
+
+    def evaluate(self, spans: Sequence[Span]) -> np.ndarray:
+        """(rows, n_tokens) float32 logits after each span that wants them, valid until the next call."""
+
+    def copy(self, source: int, target: int) -> None: ...
+
+    def cut(self, sequence: int, length: int) -> bool:
+        """Keeps `length` tokens; False when nothing could be kept."""

@@ -1,0 +1,127 @@
+"""A variant: finished and frozen (`Variant`), or still being written (`Writing`)."""
+
+import time
+from dataclasses import dataclass, field
+
+from baco_local.collaboration import words
+from baco_local.text import clean
+
+SPEAKERS = ("base", "aligned")
+BASE, ALIGNED = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of the trace. `id` is in the speaker's vocabulary, `p` its probability under the
+    distribution it was drawn from; the base's figures are None where no routing took place."""
+
+    piece: str
+    id: int
+    speaker: str
+    routed: bool
+    p: float
+    base_top_p: float | None
+    base_entropy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One idea. `text` is its tokens' pieces joined. stop: end, length, stop-string, repetition or
+    cancelled. seconds: from its first evaluation to its end."""
+
+    index: int
+    text: str
+    trace: tuple[Token, ...]
+    stop: str
+    seed: int
+    router: str
+    threshold: float | None
+    seconds: float
+
+    @property
+    def tokens(self) -> int:
+        return len(self.trace)
+
+    @property
+    def base_share(self) -> float:
+        """Fraction of tokens that base wrote; 0 for an empty text."""
+        return sum(token.speaker == "base" for token in self.trace) / max(1, len(self.trace))
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """What the router saw at a place."""
+
+    top_p: float
+    entropy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A candidate that waits for the router. `fires`: the content rule on its model's top piece."""
+
+    token: int
+    p: float
+    fires: bool = False
+    seen: Routing | None = None
+
+
+@dataclass(slots=True)
+class Half:
+    """One model's view of a variant: its own tokens for the text, of which the first `evaluated`
+    are in its cache; `covered` bytes of the text are turned into tokens."""
+
+    ids: list[int] = field(default_factory=list)
+    evaluated: int = 0
+    covered: int = 0
+
+
+@dataclass(slots=True)
+class Writing:
+    """A variant being written in a slot. `wants` is the model whose logits it needs next."""
+
+    index: int
+    slot: int
+    before: bytes  # the text it follows, in continue mode
+    opening: bool  # still inside the first word, which needs no router
+    text: bytearray = field(default_factory=bytearray)
+    tokens: list[Token] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)  # byte in `text` at which each token begins
+    halves: tuple[Half, Half] = field(default_factory=lambda: (Half(), Half()))
+    shown: int = 0  # bytes of `text` that are in the tokens' pieces
+    speaker: int = ALIGNED
+    wants: int = ALIGNED
+    held: Held | None = None
+    decided: bool = False  # the router has named aligned for this place
+    seen: Routing | None = None  # what it saw then
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def flags(self) -> int:
+        return words.state(self.text or self.before)
+
+    def add(self, piece: bytes) -> str:
+        """Appends the bytes; returns the characters they complete."""
+        self.starts.append(len(self.text))
+        self.text += piece
+        end = len(self.text) - words.unfinished(self.text)
+        shown = clean(self.text[self.shown : end].decode("utf-8", "replace"))
+        self.shown = end
+        return shown
+
+    def cut(self, length: int) -> None:
+        """Keeps `length` bytes of text and the tokens that begin before that."""
+        keep = sum(start < length for start in self.starts)
+        del self.tokens[keep:], self.starts[keep:], self.text[length:]
+        if keep:
+            last = self.tokens[-1]
+            start = self.starts[-1]
+            piece = clean(self.text[start:].decode("utf-8", "ignore"))
+            self.tokens[-1] = Token(
+                piece, last.id, last.speaker, last.routed, last.p, last.base_top_p, last.base_entropy
+            )
+
+    def finished(self, stop: str, seed: int, router: str, threshold: float | None) -> Variant:
+        text = "".join(token.piece for token in self.tokens)
+        seconds = time.perf_counter() - self.began
+        return Variant(self.index, text, tuple(self.tokens), stop, seed, router, threshold, seconds)

@@ -1,0 +1,25 @@
+"""What can go wrong, as one or two lines for people and an exit code for scripts."""
+
+
+class Problem(Exception):
+    """Generation failed (exit code 1). The message says what, with which file, and what to do next."""
+
+    exit_code = 1
+
+
+class UsageProblem(Problem):
+    """A wrong option, prompt or configuration."""
+
+    exit_code = 2
+
+
+class ModelProblem(Problem):
+    """A model file is missing, damaged or not what it should be."""
+
+    exit_code = 3
+
+
+class RoomProblem(Problem):
+    """It does not fit into memory or into a model's context."""
+
+    exit_code = 4

@@ -1,0 +1,31 @@
+"""Where things live. `BACO_LOCAL_HOME` moves all of it under one folder."""
+
+import os
+from pathlib import Path
+
+
+def folder(kind: str) -> Path:
+    """kind: `config`, `data`, `cache` or `state`. The folder may not exist yet."""
+    home = os.environ.get("BACO_LOCAL_HOME")
+    if home:
+        return Path(home).expanduser().absolute() / kind
+    import platformdirs
+
+    return Path(getattr(platformdirs, f"user_{kind}_path")("baco-local", appauthor=False))
+
+
+def made(kind: str, *parts: str) -> Path:
+    """The same folder (or one inside it), created, readable by its owner only."""
+    path = folder(kind).joinpath(*parts)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replaces `path` in one step: a reader or a crash sees the old content or the new, never a part."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,106 @@
+"""llama.cpp, imported once, with its log in a ring buffer and a file instead of on the screen.
+
+llama-cpp-python sets its own log callback at import, which prints everything, and its
+high-level classes silence it by closing the process's stderr for a while; neither may
+happen under a terminal app, so only the low-level functions are used, through `llama()`.
+"""
+
+import collections
+import contextlib
+import ctypes
+import functools
+import threading
+from types import ModuleType
+from typing import Any, TextIO
+
+from baco_local import paths
+from baco_local.errors import ModelProblem
+from baco_local.text import clean
+
+WARN, ERROR, CONTINUED = 3, 4, 5  # ggml_log_level
+LOG_LIMIT = 1 << 20  # bytes after which the log file starts anew
+
+ring: collections.deque[tuple[int, str]] = collections.deque(maxlen=400)
+_lock = threading.Lock()
+_file: TextIO | None = None
+_callback: Any = None  # must outlive every native call
+
+
+@functools.cache
+def llama() -> ModuleType:
+    """The low-level module. Raises ModelProblem where llama-cpp-python can't be loaded."""
+    global _callback
+    try:
+        import llama_cpp.llama_cpp as module
+    except (ImportError, OSError, RuntimeError) as error:
+        raise ModelProblem(
+            f"llama-cpp-python could not be loaded: {error}\n"
+            "reinstall it for this machine: pip install --force-reinstall --no-cache-dir llama-cpp-python"
+        ) from error
+    _callback = module.llama_log_callback(_log)
+    module.llama_log_set(_callback, None)
+    module.llama_backend_init()
+    return module
+
+
+def _log(level: int, message: bytes | None, _data: object) -> None:
+    global _file
+    text = clean((message or b"").decode("utf-8", "replace"))
+    with _lock:
+        if level == CONTINUED and ring:
+            before, said = ring.pop()
+            ring.append((before, said + text))
+        else:
+            ring.append((level, text))
+        with contextlib.suppress(OSError, ValueError):  # a full disk must not stop a decode
+            if _file is None:
+                path = paths.made("state") / "llama.log"
+                fresh = path.exists() and path.stat().st_size > LOG_LIMIT
+                _file = path.open("w" if fresh else "a", encoding="utf-8", errors="replace")
+            _file.write(text)
+            if level >= WARN:
+                _file.flush()
+
+
+def last_complaint() -> str:
+    """The newest error line that says something of its own, or the newest warning, or ''."""
+    with _lock:
+        said = [(level, text.strip()) for level, text in ring if text.strip()]
+    for wanted in (ERROR, WARN):
+        lines = [text for level, text in said if level == wanted]
+        # The outermost frames only repeat that loading failed; the reason was said first.
+        reasons = [text for text in lines if "failed to load model" not in text or ":" in text.split("model", 1)[1]]
+        if reasons or lines:
+            return (reasons or lines)[-1]
+    return ""
+
+
+def forget_complaints() -> None:
+    with _lock:
+        ring.clear()
+
+
+def build_description() -> str:
+    """How llama.cpp was built: its instruction sets and backends, in its own words."""
+    return clean(llama().llama_print_system_info().decode("utf-8", "replace")).strip()
+
+
+def version() -> str:
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version("llama-cpp-python")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def text_from(function: Any, *arguments: Any, size: int = 1 << 10) -> str | None:
+    """The string that a llama.cpp function writes into (buffer, size); None when it says there is none."""
+    while True:
+        buffer = ctypes.create_string_buffer(size)
+        length = function(*arguments, buffer, size)
+        if length < 0:
+            return None
+        if length < size:
+            return clean(buffer.raw[:length].decode("utf-8", "replace"))
+        size = length + 1

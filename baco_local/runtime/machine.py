@@ -1,0 +1,81 @@
+"""What this machine has: cores that compute, memory, and how much of it we use."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+
+def cores() -> int:
+    """Physical cores this process may use.
+
+    A second hardware thread of a core adds nothing to a matrix product, and with a thread
+    more than cores the barrier at the end of each operation makes decoding many times slower.
+    """
+    logical = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return max(1, min(logical, physical() or logical, quota() or logical))
+
+
+def physical() -> int | None:
+    if sys.platform.startswith("linux"):
+        allowed = os.sched_getaffinity(0)
+        siblings = set()
+        for cpu in allowed:
+            path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+            try:
+                siblings.add(path.read_text().strip())
+            except OSError:
+                return None
+        return len(siblings)
+    if sys.platform == "darwin":
+        return sysctl("hw.perflevel0.physicalcpu") or sysctl("hw.physicalcpu")
+    return None
+
+
+def quota() -> int | None:
+    """CPUs that a container may use at once (cgroup v2), rounded down."""
+    with contextlib.suppress(OSError, ValueError):
+        allowed, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        if allowed != "max":
+            return max(1, int(allowed) // int(period))
+    return None
+
+
+def sysctl(name: str) -> int | None:
+    import subprocess
+
+    with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
+        return int(subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, check=True).stdout)
+    return None
+
+
+def memory() -> tuple[int, int] | None:
+    """(total, available) bytes, or None where the system doesn't say."""
+    with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        facts = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.endswith("kB")}
+        return facts["MemTotal"], facts["MemAvailable"]
+    if sys.platform == "darwin":
+        total = sysctl("hw.memsize")
+        return (total, total) if total else None
+    return None
+
+
+def peak_memory() -> int:
+    """Largest resident size of this process so far, in bytes; 0 where the system doesn't say."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def cpu_name() -> str:
+    with contextlib.suppress(OSError, IndexError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    import platform
+
+    return platform.processor() or platform.machine()

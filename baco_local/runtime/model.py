@@ -1,0 +1,237 @@
+"""One loaded GGUF file, and a context over it in which many sequences are evaluated together.
+
+llama.cpp answers most mistakes by ending the process, so everything it would assert on
+(sequence ids, batch and output counts, positions, token ids) is checked here first.
+"""
+
+import contextlib
+import ctypes
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from baco_local.errors import ModelProblem, Problem, RoomProblem
+from baco_local.runtime import machine
+from baco_local.runtime.library import last_complaint, llama, text_from
+from baco_local.runtime.spans import Span, Work
+from baco_local.runtime.vocabulary import Vocabulary
+from baco_local.text import one_line
+
+BATCH = 512  # tokens in one llama_decode at most
+UBATCH = 256  # of these computed at a time: larger reserves more memory for no speed on a CPU
+CELLS = 256  # context sizes are multiples of this
+
+
+class Model:
+    """Weights and vocabulary of one file. Close it (or use it in `with`) after its contexts."""
+
+    def __init__(self, path: Path, gpu_layers: int | None = None) -> None:
+        lib = llama()
+        self.path = path
+        parameters = lib.llama_model_default_params()
+        if not lib.llama_supports_gpu_offload():
+            parameters.n_gpu_layers = 0
+        elif gpu_layers is not None:
+            parameters.n_gpu_layers = gpu_layers
+        self.handle = lib.llama_model_load_from_file(str(path).encode(), parameters)
+        if not self.handle:
+            raise ModelProblem(f"{path}: llama.cpp could not load it: {one_line(last_complaint()) or 'no reason given'}")
+        try:
+            if lib.llama_model_has_encoder(self.handle) or not lib.llama_model_has_decoder(self.handle):
+                raise ModelProblem(f"{path}: is not a text-writing (decoder-only) model; use another file")
+            self.vocabulary = Vocabulary(self.handle, path)
+        except BaseException:
+            self.close()
+            raise
+        self.n_ctx_train: int = lib.llama_model_n_ctx_train(self.handle)
+        self.recurrent = bool(lib.llama_model_is_recurrent(self.handle) or lib.llama_model_is_hybrid(self.handle))
+        self.description = text_from(lib.llama_model_desc, self.handle) or "unknown"
+        template = lib.llama_model_chat_template(self.handle, None)
+        self.chat_template: str | None = template.decode("utf-8", "replace") if template else None
+
+    def metadata(self, key: str) -> str | None:
+        return text_from(llama().llama_model_meta_val_str, self.handle, key.encode())
+
+    def close(self) -> None:
+        if self.handle:
+            llama().llama_model_free(self.handle)
+            self.handle = None
+
+    def __enter__(self) -> "Model":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class Context:
+    """A KV cache of n_cells tokens that n_sequences share, and the logits of the newest batch.
+
+    Sequences that start from the same text share its cells (`copy` costs nothing). Use from
+    one thread at a time; two contexts never compute at the same time on the CPU.
+    """
+
+    def __init__(self, model: Model, n_sequences: int, n_cells: int, threads: int | None, work: Work) -> None:
+        lib = llama()
+        if n_sequences > lib.llama_max_parallel_sequences():
+            raise RoomProblem(f"llama.cpp holds at most {lib.llama_max_parallel_sequences()} sequences at once")
+        self.model, self.n_sequences = model, n_sequences
+        self.n_vocab = model.vocabulary.n_tokens
+        parameters = lib.llama_context_default_params()
+        parameters.n_ctx = -(-n_cells // CELLS) * CELLS
+        parameters.n_batch, parameters.n_ubatch = BATCH, UBATCH
+        parameters.n_seq_max = parameters.n_outputs_max = n_sequences
+        parameters.n_threads = parameters.n_threads_batch = threads or machine.cores()
+        parameters.kv_unified = True
+        parameters.no_perf = True
+        self.handle = lib.llama_init_from_model(model.handle, parameters)
+        if not self.handle:
+            raise RoomProblem(
+                f"{model.path}: no memory for a context of {parameters.n_ctx} tokens ({one_line(last_complaint())})\n"
+                "ask for fewer variants (-n) or fewer tokens (--max-tokens), or use a smaller model"
+            )
+        self.n_cells: int = lib.llama_n_ctx(self.handle)
+        self.memory = lib.llama_get_memory(self.handle)
+        self.lengths = [0] * n_sequences  # tokens in each sequence
+        self.work = work
+        self._make_batch()
+
+    def _make_batch(self) -> None:
+        """A llama_batch over numpy arrays: whole slices are written, not one ctypes item at a time."""
+        lib = llama()
+        self.tokens, self.positions = np.zeros(BATCH, np.int32), np.zeros(BATCH, np.int32)
+        self.counts, self.sequences = np.ones(BATCH, np.int32), np.zeros(BATCH, np.int32)
+        self.flags = np.zeros(BATCH, np.int8)
+        # seq_id is an array of pointers, one list of sequences per token; ours all have length 1
+        self.pointers = (self.sequences.ctypes.data + 4 * np.arange(BATCH)).astype(np.uintp)
+        batch = lib.llama_batch()
+        for field, array in [
+            ("token", self.tokens),
+            ("pos", self.positions),
+            ("n_seq_id", self.counts),
+            ("seq_id", self.pointers),
+            ("logits", self.flags),
+        ]:
+            kind = dict(lib.llama_batch._fields_)[field]
+            setattr(batch, field, ctypes.cast(array.ctypes.data, kind))
+        self.batch = batch
+
+    def evaluate(self, spans: Sequence[Span]) -> np.ndarray:
+        """One batch. Returns (rows, n_vocab) float32: the logits after each span that wants them, in order.
+
+        The rows live in llama.cpp's memory and hold until the next call. The spans' tokens
+        together must not be more than `n_batch`. Raises RoomProblem when the cache is full.
+        """
+        lib = llama()
+        total = self._fill(spans)
+        wanted = np.flatnonzero(self.flags[:total])
+        self.batch.n_tokens = total
+        started = time.perf_counter()
+        status = lib.llama_decode(self.handle, self.batch)
+        if status == 0 and len(wanted):
+            lib.llama_synchronize(self.handle)
+        self.work.seconds += time.perf_counter() - started
+        self.work.batches += 1
+        self.work.tokens += total
+        self.work.rows += len(wanted)
+        if status == 1:
+            raise RoomProblem(f"{self.model.path}: the context of {self.n_cells} tokens is full")
+        if status != 0:
+            raise Problem(f"{self.model.path}: llama.cpp failed on a batch (code {status}): {one_line(last_complaint())}")
+        for span in spans:
+            self.lengths[span.sequence] += len(span.tokens)
+        return self._rows([int(i) for i in wanted])
+
+    def _fill(self, spans: Sequence[Span]) -> int:
+        total = sum(len(span.tokens) for span in spans)
+        if not 0 < total <= BATCH or sum(span.logits for span in spans) > self.n_sequences:
+            raise ValueError(f"a batch takes 1 to {BATCH} tokens and {self.n_sequences} rows of logits")
+        at = 0
+        for span in spans:
+            if not 0 <= span.sequence < self.n_sequences or span.start != self.lengths[span.sequence] or not span.tokens:
+                raise ValueError(f"span at {span.start} of sequence {span.sequence} does not continue it")
+            end = at + len(span.tokens)
+            self.tokens[at:end] = span.tokens
+            self.positions[at:end] = np.arange(span.start, span.start + len(span.tokens))
+            self.sequences[at:end] = span.sequence
+            self.flags[at:end] = 0
+            self.flags[end - 1] = span.logits
+            at = end
+        used = self.tokens[:total]
+        if used.min() < 0 or used.max() >= self.n_vocab:
+            raise ValueError("a token id outside the vocabulary")
+        return total
+
+    def _rows(self, indexes: list[int]) -> np.ndarray:
+        if not indexes:
+            return np.empty((0, self.n_vocab), np.float32)
+        get, width = llama().llama_get_logits_ith, 4 * self.n_vocab
+        addresses = [ctypes.cast(get(self.handle, i), ctypes.c_void_p).value or 0 for i in indexes]
+        if 0 in addresses:
+            raise Problem(f"{self.model.path}: llama.cpp gave no logits")
+        if any(address != addresses[0] + i * width for i, address in enumerate(addresses)):
+            rows = [as_floats(address, 1, self.n_vocab) for address in addresses]
+            return np.concatenate(rows)
+        return as_floats(addresses[0], len(indexes), self.n_vocab)
+
+    def copy(self, source: int, target: int) -> None:
+        """Makes `target` continue the text of `source`; its own is dropped."""
+        self._check(source, target)
+        self.cut(target, 0)
+        llama().llama_memory_seq_cp(self.memory, source, target, -1, -1)
+        self.lengths[target] = self.lengths[source]
+
+    def cut(self, sequence: int, length: int) -> bool:
+        """Keeps the first `length` tokens. False, with nothing kept, where the model can't cut
+        in the middle (recurrent and hybrid ones): evaluate the sequence anew."""
+        self._check(sequence)
+        if length >= self.lengths[sequence]:
+            return True
+        done = bool(llama().llama_memory_seq_rm(self.memory, sequence, length, -1)) if length else False
+        if not done:
+            llama().llama_memory_seq_rm(self.memory, sequence, -1, -1)
+        self.lengths[sequence] = length if done else 0
+        return done or length == 0
+
+    def _check(self, *sequences: int) -> None:
+        if not all(0 <= sequence < self.n_sequences for sequence in sequences):
+            raise ValueError(f"sequences {sequences} of {self.n_sequences}")
+
+    def close(self) -> None:
+        if self.handle:
+            llama().llama_free(self.handle)
+            self.handle = None
+
+
+def as_floats(address: int, rows: int, width: int) -> np.ndarray:
+    kind = ctypes.c_float * (rows * width)
+    return np.frombuffer(kind.from_address(address), dtype=np.float32).reshape(rows, width)
+
+
+def load_both(base: Path, aligned: Path, gpu_layers: int | None = None) -> tuple[Model, Model]:
+    """Two models, loaded side by side. Raises the first one's problem, with neither left open."""
+    loaded: dict[int, Model] = {}
+    problems: dict[int, BaseException] = {}
+
+    def load(side: int, path: Path) -> None:
+        try:
+            loaded[side] = Model(path, gpu_layers)
+        except BaseException as error:
+            problems[side] = error
+
+    llama()
+    threads = [threading.Thread(target=load, args=item) for item in enumerate((base, aligned))]
+    for thread in threads:
+        thread.start()
+    with contextlib.ExitStack() as waiting:
+        for thread in threads:
+            waiting.callback(thread.join)
+    if problems:
+        for model in loaded.values():
+            model.close()
+        raise problems[min(problems)]
+    return loaded[0], loaded[1]

@@ -1,0 +1,50 @@
+"""A loaded model and the context it needs at the moment: what the collaboration sees of a model."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from baco_local.runtime.model import BATCH, Context, Model
+from baco_local.runtime.spans import Span, Work
+
+
+class ModelSide:
+    """See `collaboration.side.Side`. The context is made anew only when a larger one is asked for."""
+
+    n_batch = BATCH
+
+    def __init__(self, model: Model, threads: int | None = None) -> None:
+        self.model, self.threads = model, threads
+        self.name = str(model.path)
+        self.vocabulary, self.chat_template = model.vocabulary, model.chat_template
+        self.n_ctx = model.n_ctx_train
+        self.work = Work()
+        self.context: Context | None = None
+
+    def room(self, n_sequences: int, n_cells: int) -> bool:
+        held = self.context
+        if held and held.n_sequences >= n_sequences and held.n_cells >= n_cells:
+            return True
+        self.close()
+        self.context = Context(self.model, n_sequences, n_cells, self.threads, self.work)
+        return False
+
+    def evaluate(self, spans: Sequence[Span]) -> np.ndarray:
+        return self._ready().evaluate(spans)
+
+    def copy(self, source: int, target: int) -> None:
+        self._ready().copy(source, target)
+
+    def cut(self, sequence: int, length: int) -> bool:
+        return self._ready().cut(sequence, length)
+
+    def _ready(self) -> Context:
+        if self.context is None:
+            raise ValueError("room() comes first")
+        return self.context
+
+    def close(self) -> None:
+        """Frees the context; the model is its owner's."""
+        if self.context:
+            self.context.close()
+            self.context = None

@@ -1,0 +1,15 @@
+"""Text as it may reach a screen: no control characters, whatever a model or a file says."""
+
+# C0 and C1 without newline and tab: a model that writes an escape sequence must not move the cursor.
+CONTROL = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)])
+del CONTROL[ord("\n")], CONTROL[ord("\t")]
+
+
+def clean(text: str) -> str:
+    return text.translate(CONTROL)
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """Cleaned, on one line, cut with an ellipsis: for messages that quote files and models."""
+    flat = " ".join(clean(text).split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
