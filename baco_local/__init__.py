@@ -1,10 +1,10 @@
 """baco-local: a base and an aligned model write every idea together, offline.
 
-    import baco_local
+import baco_local
 
-    with baco_local.open_pair("starter") as pair:
-        for variant in pair.ideas("A title for a novel about tides", n=4):
-            print(variant.text)
+with baco_local.open_pair("starter") as pair:
+    for variant in pair.ideas("A title for a novel about tides", n=4):
+        print(variant.text)
 """
 
 from typing import Any

@@ -1,10 +1,10 @@
 """The Python way in: open a pair, ask it for ideas.
 
-    import baco_local
+import baco_local
 
-    with baco_local.open_pair("starter") as pair:
-        for variant in pair.ideas("A title for a novel about tides", n=4):
-            print(variant.text)
+with baco_local.open_pair("starter") as pair:
+    for variant in pair.ideas("A title for a novel about tides", n=4):
+        print(variant.text)
 """
 
 from collections.abc import Iterator
@@ -67,7 +67,9 @@ class Pair:
     def __enter__(self) -> "Pair":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

@@ -66,8 +66,8 @@ def read_file(path: Path) -> dict[str, PairEntry]:
         if not isinstance(table, dict):
             raise UsageProblem(f"{path}: {where}: must be a table")
         check(path, where, table, PAIR_KEYS)
-        sides = [read_side(path, f"[pairs.{name}.{side}]", table[side]) for side in ("base", "aligned")]
-        pairs[name] = PairEntry(name, one_line(table["title"]), one_line(table["licence"]), *sides, origin=path)
+        base, aligned = (read_side(path, f"[pairs.{name}.{side}]", table[side]) for side in ("base", "aligned"))
+        pairs[name] = PairEntry(name, one_line(table["title"]), one_line(table["licence"]), base, aligned, path)
     return pairs
 
 

@@ -5,12 +5,14 @@ middle repeats what came before. The mixer is splitmix64's (Steele, Lea, Flood 2
 """
 
 import numpy as np
+import numpy.typing as npt
 
 BY_BASE, BY_ALIGNED, FOR_ROUTE = 0, 1, 2  # purposes: each is used at most once per place
+Words = npt.NDArray[np.uint64]
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-def mix(x: np.ndarray) -> np.ndarray:
+def mix(x: Words) -> Words:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))

@@ -33,7 +33,9 @@ class Router:
         low, high = self.limits
         if not low <= threshold <= high:
             upper = "" if math.isinf(high) else f" to {high:g}"
-            raise UsageProblem(f"threshold {threshold:g} is out of range for router {self.name}: it takes {low:g}{upper}")
+            raise UsageProblem(
+                f"threshold {threshold:g} is out of range for router {self.name}: it takes {low:g}{upper}"
+            )
         return threshold
 
     def at(self, diversity: float) -> float:
@@ -42,7 +44,9 @@ class Router:
         Entropy is never below -ln(max p), so -2 ln d puts `h` about where `p` is at d.
         """
         if self.limits is None:
-            raise UsageProblem(f"router {self.name} has no threshold for the diversity knob to turn; choose another router")
+            raise UsageProblem(
+                f"router {self.name} has no threshold for the diversity knob to turn; choose another router"
+            )
         if not 0 <= diversity <= 1:
             raise UsageProblem(f"diversity {diversity:g} is out of range: it takes 0 to 1")
         if self.rule == L.H:

@@ -106,6 +106,10 @@ class Request:
     slots: int = 16
 
     def __post_init__(self) -> None:
+        for name in ("prompt", "system"):
+            check_text(name, getattr(self, name))
+        for stop in self.stop:
+            check_text("stop string", stop)
         if not self.prompt.strip():
             raise UsageProblem("the prompt is empty; say what the ideas should be about")
         check_range("-n", self.n, 1, MAX_VARIANTS, "; run it again with another --seed for more")
@@ -118,6 +122,13 @@ class Request:
             raise UsageProblem(f"first {self.first!r}: the first word is aligned's or the router's")
         if any(not stop for stop in self.stop):
             raise UsageProblem("a stop string is empty")
+
+
+def check_text(name: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageProblem(f"the {name} is not valid UTF-8 text") from None
 
 
 def check_range(name: str, value: float, low: float, high: float, hint: str = "") -> None:

@@ -39,11 +39,13 @@ class Side(Protocol):
     """One model of a pair. n_batch: tokens that one `evaluate` takes; n_ctx: tokens in one sequence at most."""
 
     name: str
-    vocabulary: Vocabulary
     chat_template: str | None
     n_batch: int
     n_ctx: int
     work: Work
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
 
     def room(self, n_sequences: int, n_cells: int) -> bool:
         """Makes place for so many sequences and tokens; False when that dropped all sequences."""

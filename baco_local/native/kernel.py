@@ -39,8 +39,8 @@ def library() -> ctypes.CDLL | None:
     lib.baco_kernel_level.restype = ctypes.c_char_p
     lib.baco_kernel_level.argtypes = [ctypes.c_void_p]
     lib.baco_kernel_serve.restype = ctypes.c_int
-    pointer = ctypes.c_void_p
-    lib.baco_kernel_serve.argtypes = [pointer, pointer, ctypes.c_int, pointer, pointer, pointer, ctypes.c_int] + [pointer] * 2
+    pointer, number = ctypes.c_void_p, ctypes.c_int
+    lib.baco_kernel_serve.argtypes = (pointer, pointer, number, pointer, pointer, pointer, number, pointer, pointer)
     return lib
 
 

@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import functools
 import threading
-from types import ModuleType
 from typing import Any, TextIO
 
 from baco_local import paths
@@ -27,7 +26,7 @@ _callback: Any = None  # must outlive every native call
 
 
 @functools.cache
-def llama() -> ModuleType:
+def llama() -> Any:
     """The low-level module. Raises ModelProblem where llama-cpp-python can't be loaded."""
     global _callback
     try:

@@ -4,11 +4,10 @@ llama.cpp answers most mistakes by ending the process, so everything it would as
 (sequence ids, batch and output counts, positions, token ids) is checked here first.
 """
 
-import contextlib
 import ctypes
-import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
@@ -27,19 +26,25 @@ CELLS = 256  # context sizes are multiples of this
 
 
 class Model:
-    """Weights and vocabulary of one file. Close it (or use it in `with`) after its contexts."""
+    """Weights and vocabulary of one file. Close it (or use it in `with`) after its contexts.
 
-    def __init__(self, path: Path, gpu_layers: int | None = None) -> None:
+    gpu_layers: None for all, where llama.cpp was built for a GPU. vocab_only: without weights.
+    """
+
+    def __init__(self, path: Path, gpu_layers: int | None = None, vocab_only: bool = False) -> None:
         lib = llama()
         self.path = path
         parameters = lib.llama_model_default_params()
+        parameters.vocab_only = vocab_only
         if not lib.llama_supports_gpu_offload():
             parameters.n_gpu_layers = 0
         elif gpu_layers is not None:
             parameters.n_gpu_layers = gpu_layers
         self.handle = lib.llama_model_load_from_file(str(path).encode(), parameters)
         if not self.handle:
-            raise ModelProblem(f"{path}: llama.cpp could not load it: {one_line(last_complaint()) or 'no reason given'}")
+            raise ModelProblem(
+                f"{path}: llama.cpp could not load it: {one_line(last_complaint()) or 'no reason given'}"
+            )
         try:
             if lib.llama_model_has_encoder(self.handle) or not lib.llama_model_has_decoder(self.handle):
                 raise ModelProblem(f"{path}: is not a text-writing (decoder-only) model; use another file")
@@ -64,7 +69,9 @@ class Model:
     def __enter__(self) -> "Model":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -109,13 +116,14 @@ class Context:
         # seq_id is an array of pointers, one list of sequences per token; ours all have length 1
         self.pointers = (self.sequences.ctypes.data + 4 * np.arange(BATCH)).astype(np.uintp)
         batch = lib.llama_batch()
-        for field, array in [
+        arrays: list[tuple[str, np.ndarray]] = [
             ("token", self.tokens),
             ("pos", self.positions),
             ("n_seq_id", self.counts),
             ("seq_id", self.pointers),
             ("logits", self.flags),
-        ]:
+        ]
+        for field, array in arrays:
             kind = dict(lib.llama_batch._fields_)[field]
             setattr(batch, field, ctypes.cast(array.ctypes.data, kind))
         self.batch = batch
@@ -141,7 +149,9 @@ class Context:
         if status == 1:
             raise RoomProblem(f"{self.model.path}: the context of {self.n_cells} tokens is full")
         if status != 0:
-            raise Problem(f"{self.model.path}: llama.cpp failed on a batch (code {status}): {one_line(last_complaint())}")
+            raise Problem(
+                f"{self.model.path}: llama.cpp failed on a batch (code {status}): {one_line(last_complaint())}"
+            )
         for span in spans:
             self.lengths[span.sequence] += len(span.tokens)
         return self._rows([int(i) for i in wanted])
@@ -152,7 +162,11 @@ class Context:
             raise ValueError(f"a batch takes 1 to {BATCH} tokens and {self.n_sequences} rows of logits")
         at = 0
         for span in spans:
-            if not 0 <= span.sequence < self.n_sequences or span.start != self.lengths[span.sequence] or not span.tokens:
+            if (
+                not 0 <= span.sequence < self.n_sequences
+                or span.start != self.lengths[span.sequence]
+                or not span.tokens
+            ):
                 raise ValueError(f"span at {span.start} of sequence {span.sequence} does not continue it")
             end = at + len(span.tokens)
             self.tokens[at:end] = span.tokens
@@ -208,30 +222,19 @@ class Context:
 
 
 def as_floats(address: int, rows: int, width: int) -> np.ndarray:
-    kind = ctypes.c_float * (rows * width)
-    return np.frombuffer(kind.from_address(address), dtype=np.float32).reshape(rows, width)
+    memory = (ctypes.c_float * (rows * width)).from_address(address)
+    return np.ctypeslib.as_array(memory).reshape(rows, width)
 
 
 def load_both(base: Path, aligned: Path, gpu_layers: int | None = None) -> tuple[Model, Model]:
     """Two models, loaded side by side. Raises the first one's problem, with neither left open."""
-    loaded: dict[int, Model] = {}
-    problems: dict[int, BaseException] = {}
-
-    def load(side: int, path: Path) -> None:
-        try:
-            loaded[side] = Model(path, gpu_layers)
-        except BaseException as error:
-            problems[side] = error
-
-    llama()
-    threads = [threading.Thread(target=load, args=item) for item in enumerate((base, aligned))]
-    for thread in threads:
-        thread.start()
-    with contextlib.ExitStack() as waiting:
-        for thread in threads:
-            waiting.callback(thread.join)
-    if problems:
-        for model in loaded.values():
-            model.close()
-        raise problems[min(problems)]
-    return loaded[0], loaded[1]
+    llama()  # imported here, not in two threads at once
+    with ThreadPoolExecutor(2) as pool:
+        loading = [pool.submit(Model, path, gpu_layers) for path in (base, aligned)]
+    problems = [future.exception() for future in loading]
+    if any(problems):
+        for future, problem in zip(loading, problems, strict=True):
+            if problem is None:
+                future.result().close()
+        raise next(problem for problem in problems if problem)
+    return loading[0].result(), loading[1].result()

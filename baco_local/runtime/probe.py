@@ -91,7 +91,9 @@ def ask_child(path: Path) -> dict[str, Any]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-m", "baco_local.runtime.probe", str(path)]
     try:
-        child = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, env=environment)
+        child = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, env=environment
+        )
     except subprocess.TimeoutExpired:
         return {"problem": f"llama.cpp was still opening it after {PATIENCE // 60} minutes; use a smaller file"}
     except OSError as error:

@@ -1,0 +1,77 @@
+"""The commands' entry: runs one and turns whatever happens into a line on stderr and an exit code.
+
+Codes: 0 ok, 1 generation failed, 2 usage or configuration, 3 model missing or unreadable,
+4 does not fit, 130 interrupted.
+"""
+
+import os
+import signal
+import sys
+
+import click
+
+from baco_local import __version__
+from baco_local.cli import doctor, ideas, models, pull
+from baco_local.errors import Problem
+
+INTERRUPTED = 130
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Pairs, models and settings live in the folders that `baco-local doctor` names.",
+)
+@click.version_option(__version__, prog_name="baco-local")
+def cli() -> None:
+    """Many good, different ideas at once, offline: two models write every idea together."""
+
+
+for command in (ideas.command, pull.command, models.command, doctor.command):
+    cli.add_command(command)
+
+
+def run() -> None:
+    """The `baco-local` script."""
+    sys.exit(code_of(sys.argv[1:]))
+
+
+def code_of(arguments: list[str]) -> int:
+    try:
+        if sys.stdout is None:
+            return complain("stdout is closed, so there is nowhere to write to", 2)
+        code = cli.main(arguments, prog_name="baco-local", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        return complain(error.format_message(), 2, hint=hint(error))
+    except (KeyboardInterrupt, click.Abort):
+        return complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        return quiet_pipe()
+    except Problem as problem:
+        return complain(str(problem), problem.exit_code)
+    except MemoryError:
+        return complain("out of memory; ask for fewer variants (-n), or use a smaller pair", 4)
+    except OSError as error:
+        return complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part), 1)
+
+
+def complain(message: str, code: int, hint: str = "") -> int:
+    """Says it on stderr, if there is one, and returns the code."""
+    if sys.stderr is not None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the message
+        for line in [f"baco-local: {message}", hint]:
+            if line:
+                click.echo(line, err=True)
+    return code
+
+
+def hint(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"see: {context.command_path} --help" if context else ""
+
+
+def quiet_pipe() -> int:
+    """The reader has seen enough (`| head -1`): no message, and no second one from Python at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

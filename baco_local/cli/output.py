@@ -1,0 +1,167 @@
+"""Where a command's words go: data to stdout or a file, narration to stderr, a status line on a terminal."""
+
+import json
+import os
+import secrets
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import click
+
+from baco_local.errors import UsageProblem
+
+MARK, UNMARK = "\x1b[4;36m", "\x1b[0m"  # underlined and cyan: visible without colours too
+CLEAR = "\r\x1b[2K"
+INTERVAL = 0.2  # seconds between two status lines
+
+
+class Output:
+    """Data goes to stdout, or with a path to FILE.part, which becomes FILE at the end (also of an
+    interrupted run). `marks`: are base's words marked?"""
+
+    def __init__(self, path: Path | None, quiet: bool, total: int) -> None:
+        self.path, self.quiet, self.total = path, quiet, total
+        self.part = path.with_name(path.name + ".part") if path else None
+        self.file: BinaryIO = sys.stdout.buffer
+        self.marks = not path and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        self.live = not quiet and sys.stderr is not None and sys.stderr.isatty()
+        self.tokens = self.done = 0
+        self.started = self.shown = 0.0
+
+    def __enter__(self) -> "Output":
+        if self.path and self.part:
+            if self.path.is_dir():
+                raise UsageProblem(f"{self.path}: is a folder; give a file to write to")
+            try:
+                self.file = self.part.open("wb")
+            except OSError as error:
+                raise UsageProblem(f"{self.path}: can't be written ({error.strerror})") from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.status("")
+        if self.path and self.part:
+            self.file.close()
+            if self.done:
+                os.replace(self.part, self.path)
+            else:
+                self.part.unlink(missing_ok=True)
+
+    def write(self, text: str) -> None:
+        self.status("")
+        self.file.write(text.encode("utf-8", "replace"))
+        self.file.flush()
+
+    def write_json(self, record: dict[str, Any]) -> None:
+        self.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+    def say(self, line: str) -> None:
+        if not self.quiet:
+            self.status("")
+            click.echo(line, err=True)
+
+    def status(self, line: str) -> None:
+        """Replaces the status line; '' takes it away."""
+        if self.live:
+            sys.stderr.write(CLEAR + line)
+            sys.stderr.flush()
+
+    def finished(self) -> None:
+        self.done += 1
+
+    def count(self) -> None:
+        """One more token; now and then the status line says where things stand."""
+        now = time.monotonic()
+        self.started = self.started or now
+        self.tokens += 1
+        if not self.live or now - self.shown < INTERVAL or now == self.started:
+            return
+        self.shown = now
+        rate = self.tokens / (now - self.started)
+        line = f"{self.done} of {self.total} ideas, {self.tokens} tokens, {rate:.0f} tok/s"
+        if self.done:
+            # the unfinished are taken to come out as long as the finished did
+            left = max(0.0, self.tokens / self.done * self.total - self.tokens) / rate
+            line += f", about {left:.0f} s left"
+        self.status(line)
+
+
+def json_line(variant: Any, pair: str, prompt: str, trace: bool) -> dict[str, Any]:
+    """The record of one variant, as scripts see it."""
+    record = {
+        "id": secrets.token_hex(5),
+        "index": variant.index,
+        "prompt": prompt,
+        "text": variant.text,
+        "seed": variant.seed,
+        "pair": pair,
+        "router": variant.router,
+        "threshold": variant.threshold,
+        "tokens": variant.tokens,
+        "base_share": round(variant.base_share, 4),
+        "stop": variant.stop,
+        "seconds": round(variant.seconds, 3),
+    }
+    if trace:
+        record["trace"] = [
+            {
+                "piece": token.piece,
+                "id": token.id,
+                "speaker": token.speaker,
+                "routed": token.routed,
+                "p": figure(token.p),
+                "base_top_p": figure(token.base_top_p),
+                "base_entropy": figure(token.base_entropy),
+            }
+            for token in variant.trace
+        ]
+    return record
+
+
+def figure(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")
+
+
+def human(variant: Any, number: int, marks: bool) -> str:
+    """A numbered idea and an empty line; base's words between MARK and UNMARK."""
+    text = marked(variant.trace) if marks else variant.text
+    text = text.strip() or "(nothing written)"
+    if variant.stop in ("length", "cancelled"):
+        text += " …"
+    head = f"{number:>3}  "
+    return head + text.replace("\n", "\n" + " " * len(head)) + "\n\n"
+
+
+def marked(trace: Any) -> str:
+    """The text with runs of base's tokens marked, but not the white space around them."""
+    parts: list[str] = []
+    run = ""
+    for token in trace:
+        if token.speaker == "base":
+            run += token.piece
+        else:
+            parts += [mark(run), token.piece]
+            run = ""
+    return "".join([*parts, mark(run)])
+
+
+def mark(run: str) -> str:
+    inner = run.strip()
+    if not inner:
+        return run
+    start = run.index(inner)
+    lines = inner.replace("\n", f"{UNMARK}\n{MARK}")
+    return f"{run[:start]}{MARK}{lines}{UNMARK}{run[start + len(inner) :]}"
+
+
+def summary_line(summary: Any, ideas: int, seed: int) -> str:
+    rate = summary.tokens / summary.seconds if summary.seconds else 0
+    return (
+        f"{ideas} idea{'s' * (ideas != 1)}, {summary.tokens} tokens in {summary.seconds:.1f} s ({rate:.0f} tok/s), "
+        f"{100 * summary.base_share:.0f} % by base, seed {seed}"
+    )
