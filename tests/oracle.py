@@ -1,0 +1,101 @@
+"""GGUF files whose next-token distribution is known in closed form, for holding the engine to exact numbers.
+
+A llama whose attention and feed-forward weights are zero passes the one-hot embedding of
+the newest token through: RMS norm makes it sqrt(d) * e_i, so output rows of
+log P(j | i) / sqrt(d) give exactly the logits log P(j | i). A bigram model, in milliseconds.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+UNK, BOS, EOS = "<unk>", "<s>", "</s>"
+SPECIAL = [UNK, BOS, EOS]
+BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+TEMPLATE = "{{ messages[-1]['content'] + '\\n' }}"
+START = "<0x0A>"  # both prompts end in a newline, so every variant starts from its row
+NEVER = -60.0  # log-probability of what must not happen
+
+Bigram = Mapping[str, Mapping[str, float]]
+
+
+def vocabulary(content: Sequence[str]) -> list[str]:
+    """SentencePiece tokens: specials, all bytes, then `content` (a space is written as U+2581)."""
+    return [*SPECIAL, *BYTES, *[piece.replace(" ", "\u2581") for piece in content]]
+
+
+def piece_of(token: str) -> str:
+    """The text of one of our tokens."""
+    return "\n" if token == START else token.replace("\u2581", " ")
+
+
+def write_model(
+    path: Path,
+    content: Sequence[str],
+    bigram: Bigram,
+    *,
+    template: str | None = TEMPLATE,
+    bytes_too: bool = True,
+    context: int = 4096,
+) -> Path:
+    """bigram[i][j]: probability of piece j after piece i; '' stands for the end, "\\n" for the start.
+
+    Rows not given are uniform over the content.
+    """
+    tokens = vocabulary(content) if bytes_too else [*SPECIAL, *content]
+    ids = {piece_of(token): index for index, token in enumerate(tokens)}
+    ids[""] = tokens.index(EOS)
+    width = -(-len(tokens) // 32) * 32
+    logits = np.full((len(tokens), len(tokens)), NEVER, np.float32)  # [next, last]
+    for last in range(len(tokens)):
+        row = bigram.get(piece_of(tokens[last]), {piece: 1 / len(content) for piece in content})
+        for piece, probability in row.items():
+            if probability > 0:
+                logits[ids[piece], last] = np.log(probability)
+    output = np.zeros((len(tokens), width), np.float32)
+    output[:, : len(tokens)] = logits / np.sqrt(width)
+
+    writer = gguf.GGUFWriter(str(path), "llama")
+    writer.add_name("oracle")
+    writer.add_context_length(context)
+    writer.add_embedding_length(width)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(32)
+    writer.add_head_count(width // 32)
+    writer.add_head_count_kv(width // 32)
+    writer.add_rope_dimension_count(32)
+    writer.add_layer_norm_rms_eps(1e-12)
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list([token.encode() for token in tokens])
+    writer.add_token_scores([-float(index) for index in range(len(tokens))])
+    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
+    kinds += [gguf.TokenType.BYTE] * (len(BYTES) if bytes_too else 0) + [gguf.TokenType.NORMAL] * len(content)
+    writer.add_token_types(kinds)
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_add_bos_token(True)
+    writer.add_add_space_prefix(False)
+    if template:
+        writer.add_chat_template(template)
+    zeros = {
+        "attn_q": (width, width),
+        "attn_k": (width, width),
+        "attn_v": (width, width),
+        "attn_output": (width, width),
+        "ffn_gate": (32, width),
+        "ffn_up": (32, width),
+        "ffn_down": (width, 32),
+    }
+    writer.add_tensor("token_embd.weight", np.eye(len(tokens), width, dtype=np.float32))
+    for name, shape in zeros.items():
+        writer.add_tensor(f"blk.0.{name}.weight", np.zeros(shape, np.float32))
+    for name in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
+        writer.add_tensor(f"{name}.weight", np.ones(width, np.float32))
+    writer.add_tensor("output.weight", output)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
