@@ -2,6 +2,7 @@
  * vocabulary, no allocation. twin.py is the same thing in numpy and the place to read
  * first; the job and settings layouts are mirrored in layout.py.
  */
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,6 +146,7 @@ static double gather_sums(const kernel *k, float top, float scale, double *slope
 static int keep_heaviest(kernel *k, int n, const float *weights, double target)
 {
     float high = -INFINITY, low = INFINITY;
+    target = target > 0 ? target : DBL_MIN; /* at least the heaviest */
     for (int i = 0; i < n; i++) {
         high = k->values[i] > high ? k->values[i] : high;
         low = k->values[i] < low ? k->values[i] : low;
@@ -266,9 +268,9 @@ static void draw_truncated(kernel *k, const float *row, const settings *s, job *
                     mass += k->weights[i];
                 enough = mass >= s->top_p * sum;
             }
-            if (enough || !(floor > -INFINITY))
+            if (enough || floor == -FLT_MAX)
                 break;
-            floor = floor > top - 40.0f ? floor - 10.0f : -INFINITY;
+            floor = floor > top - 40.0f ? floor - 10.0f : -FLT_MAX; /* all but the impossible */
         }
         if (limited)
             n = keep_heaviest(k, n, NULL, s->top_k);
@@ -316,21 +318,23 @@ static void draw(kernel *k, const float *row, const settings *s, job *j, float t
     }
 }
 
-/* A copy of the row with the penalties applied and, for RESTRICT, with -inf on every
+/* A copy of the row with the penalties applied and, if restricted, with -inf on every
  * entry that does not start a word. */
 static const float *prepared(kernel *k, const float *row, const uint8_t *classes, const settings *s, const job *j,
-                             const int32_t *ids, const int32_t *counts)
+                             int restricted, const int32_t *ids, const int32_t *counts)
 {
-    memcpy(k->copy, row, (size_t)k->n * sizeof(float));
+    if (row != k->copy)
+        memcpy(k->copy, row, (size_t)k->n * sizeof(float));
     for (int i = 0; i < j->n_penalised; i++) {
         const int32_t id = ids[j->penalised + i];
         if (id < 0 || id >= k->n)
             continue;
         float x = k->copy[id];
         x = x > 0 ? x / (float)s->repeat : x * (float)s->repeat;
-        k->copy[id] = x - (float)(counts[j->penalised + i] * s->frequency + s->presence);
+        x -= (float)(counts[j->penalised + i] * s->frequency + s->presence);
+        k->copy[id] = x > FLT_MAX ? FLT_MAX : x;
     }
-    if (j->flags & RESTRICT)
+    if (restricted)
         for (int i = 0; i < k->n; i++)
             k->copy[i] = classes[i] & STARTS ? k->copy[i] : -INFINITY;
     return k->copy;
@@ -378,7 +382,7 @@ static void serve(kernel *k, const float *row, const uint8_t *classes, const set
     float top = wants_sums ? k->rows.sums(row, k->n, 1.0f, k->maxima, k->sums, k->slopes) : k->rows.maxima(row, k->n, k->maxima);
     if (top == INFINITY) { /* an overflowed model: its infinities share the mass */
         for (int i = 0; i < k->n; i++)
-            k->copy[i] = row[i] == INFINITY ? 3.4e38f : -INFINITY;
+            k->copy[i] = row[i] == INFINITY ? FLT_MAX : -INFINITY;
         row = k->copy;
         top = wants_sums ? k->rows.sums(row, k->n, 1.0f, k->maxima, k->sums, k->slopes) : k->rows.maxima(row, k->n, k->maxima);
     }
@@ -399,8 +403,9 @@ static void serve(kernel *k, const float *row, const uint8_t *classes, const set
             return;
     }
     int summed = wants_sums;
-    if ((j->flags & RESTRICT && !(j->flags & OPEN)) || j->n_penalised > 0) {
-        row = prepared(k, row, classes, s, j, ids, counts);
+    const int restricted = j->flags & RESTRICT && !(j->flags & OPEN);
+    if (restricted || j->n_penalised > 0) {
+        row = prepared(k, row, classes, s, j, restricted, ids, counts);
         top = k->rows.maxima(row, k->n, k->maxima);
         summed = 0;
         if (!(top > -INFINITY))

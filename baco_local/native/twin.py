@@ -8,7 +8,7 @@ import numpy as np
 
 from baco_local.native import layout as L
 
-FLOAT_MAX = np.float32(3.4e38)
+FLOAT_MAX = np.finfo(np.float32).max
 
 
 def serve(
@@ -91,8 +91,10 @@ def penalised(row: np.ndarray, settings: np.void, ids: np.ndarray, counts: np.nd
     inside = (ids >= 0) & (ids < len(row))
     ids, counts = ids[inside], counts[inside]
     x, repeat = row[ids], np.float32(settings["repeat"])
-    x = np.where(x > 0, x / repeat, x * repeat)
-    row[ids] = x - (counts * settings["frequency"] + settings["presence"]).astype(np.float32)
+    with np.errstate(over="ignore"):
+        x = np.where(x > 0, x / repeat, x * repeat)
+        x = x - (counts * settings["frequency"] + settings["presence"]).astype(np.float32)
+    row[ids] = np.minimum(x, FLOAT_MAX)
     return row
 
 

@@ -1,0 +1,165 @@
+"""The C kernel against its numpy twin, at every instruction set this machine has."""
+
+import ctypes
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from baco_local.native import layout as L
+from baco_local.native import twin
+from baco_local.native.kernel import Kernel, library
+
+LEVELS = ["avx512", "avx2", "baseline"]
+NONE = np.zeros(0, np.int32)
+
+floats = st.one_of(
+    st.floats(-30, 30, width=32),
+    st.sampled_from([0.0, 1.0, -1.0, 12.5, np.nan, -np.inf, np.inf, 3e38, -3e38, 1e-40]),
+)
+
+
+@pytest.fixture(autouse=True)
+def free_choice() -> Iterator[None]:
+    before = os.environ.pop("BACO_LOCAL_KERNEL", None)
+    yield
+    os.environ.pop("BACO_LOCAL_KERNEL", None)
+    if before:
+        os.environ["BACO_LOCAL_KERNEL"] = before
+
+
+def kernel(n: int, level: str) -> Kernel:
+    os.environ["BACO_LOCAL_KERNEL"] = level
+    return Kernel(n)
+
+
+@st.composite
+def cases(draw: Any) -> dict[str, Any]:
+    """A row, the classes of its entries, settings and a job."""
+    n = draw(st.sampled_from([1, 2, 15, 16, 17, 64, 1000, 1024, 1025, 5000]))
+    seed = draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    spread = draw(st.sampled_from([0.0, 0.01, 1.0, 5.0, 40.0]))
+    row = rng.normal(0, spread, n).astype(np.float32)
+    if draw(st.booleans()):
+        row = np.round(row)  # ties
+    for place, value in draw(st.dictionaries(st.integers(0, n - 1), floats, max_size=8)).items():
+        row[place] = value
+    options = np.zeros(1, L.SETTINGS)
+    options["temperature"] = draw(st.sampled_from([0.0, 0.001, 0.3, 1.0, 1.7, 10.0]))
+    options["top_k"] = draw(st.sampled_from([0, 0, 1, 2, 40, 3000]))
+    options["top_p"] = draw(st.sampled_from([1.0, 1.0, 0.0, 0.1, 0.9, 0.999]))
+    options["min_p"] = draw(st.sampled_from([0.0, 0.0, 0.05, 0.9, 1.0]))
+    options["repeat"] = draw(st.sampled_from([1.0, 1.3, 0.8]))
+    options["frequency"], options["presence"] = draw(st.sampled_from([(0.0, 0.0), (0.5, 0.2), (-0.3, 0.0)]))
+    options["rule"] = draw(st.integers(0, 5))
+    options["content"] = draw(st.integers(0, 2))
+    options["content_source"] = draw(st.integers(0, 2))
+    options["threshold"] = draw(st.sampled_from([0.0, 0.2, 0.5, 1.0, 3.0]))
+    ids = np.array(draw(st.lists(st.integers(0, n), max_size=5, unique=True)), np.int32)
+    job = np.zeros(1, L.JOB)
+    job["action"] = draw(st.integers(0, 3))
+    job["flags"] = draw(st.integers(0, 15))
+    job["u_draw"] = draw(st.one_of(st.floats(0, 1, exclude_max=True), st.just(0.0)))
+    job["u_route"] = draw(st.floats(0, 1, exclude_max=True))
+    job["n_penalised"] = len(ids)
+    return {
+        "row": row,
+        "classes": rng.integers(0, 16, n).astype(np.uint8),
+        "settings": options,
+        "job": job,
+        "ids": ids,
+        "counts": np.ones(len(ids), np.int32) * 2,
+    }
+
+
+def serve(level: str, case: dict[str, Any], **changes: float) -> np.void:
+    job, options = case["job"].copy(), case["settings"].copy()
+    for name, value in changes.items():
+        (job if name in (L.JOB.names or ()) else options)[name] = value
+    logits = case["row"][None, :].copy()
+    kernel(len(case["row"]), level).serve(logits, case["classes"], options, job, case["ids"], case["counts"])
+    return job[0]
+
+
+def near(case: dict[str, Any]) -> list[np.void]:
+    """What the twin finds when the random number or a cut moves by as much as rounding may move it."""
+    u, top_p = float(case["job"]["u_draw"][0]), float(case["settings"]["top_p"][0])
+    moved = []
+    for step in (-3e-6, 0, 3e-6):
+        for cut in (-3e-6, 0, 3e-6):
+            inside = {"u_draw": min(max(u + step, 0.0), np.nextafter(1, 0)), "top_p": top_p + cut if top_p < 1 else 1.0}
+            moved.append(serve("numpy", case, **inside))
+    return moved
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@settings(max_examples=400, deadline=None)
+@given(case=cases())
+def test_same_tokens_and_figures(level: str, case: dict[str, Any]) -> None:
+    found, wanted = serve(level, case), serve("numpy", case)
+    assert found["top"] == wanted["top"]
+    assert found["top_p"] == pytest.approx(wanted["top_p"], rel=1e-4, abs=1e-7)
+    assert found["entropy"] == pytest.approx(wanted["entropy"], rel=1e-4, abs=2e-4)
+    if found["token"] != wanted["token"]:
+        assert found["token"] in [other["token"] for other in near(case)]
+        return
+    assert found["p"] == pytest.approx(wanted["p"], rel=2e-3, abs=1e-6)
+    assert found["starts"] == wanted["starts"]
+    threshold, rule = float(case["settings"]["threshold"][0]), int(case["settings"]["rule"][0])
+    figure = {L.P: wanted["top_p"], L.NUDGING: wanted["top_p"], L.H: wanted["entropy"]}.get(rule)
+    if figure is None or abs(figure - threshold) > 3e-4:
+        assert found["speaker"] == wanted["speaker"]
+
+
+@pytest.mark.parametrize("level", [*LEVELS, "numpy"])
+def test_whole_vocabulary_draw_is_exact(level: str) -> None:
+    """Evenly spread random numbers must hit every token as often as its probability says."""
+    rng = np.random.default_rng(5)
+    row = rng.normal(0, 2, 3000).astype(np.float32)
+    p = np.exp(row - row.max(), dtype=np.float64)
+    p /= p.sum()
+    draws = 20_000 if level != "numpy" else 4_000
+    jobs = np.zeros(draws, L.JOB)
+    jobs["u_draw"] = (np.arange(draws) + 0.5) / draws
+    options = np.zeros(1, L.SETTINGS)
+    options["temperature"] = options["top_p"] = options["repeat"] = 1
+    kernel(3000, level).serve(row[None, :], np.zeros(3000, np.uint8), options, jobs, NONE, NONE)
+    counts = np.bincount(jobs["token"], minlength=3000)
+    assert np.abs(counts - draws * p).max() <= 1.01 + draws * 1e-5
+    assert jobs["p"] == pytest.approx(p[jobs["token"]], rel=1e-4)
+
+
+@pytest.mark.parametrize("level", [*LEVELS, "numpy"])
+def test_nothing_usable_draws_nothing(level: str) -> None:
+    for value in (np.nan, -np.inf):
+        job = np.zeros(1, L.JOB)
+        options = np.zeros(1, L.SETTINGS)
+        options["temperature"] = options["top_p"] = 1
+        row = np.full((1, 100), value, np.float32)
+        kernel(100, level).serve(row, np.zeros(100, np.uint8), options, job, NONE, NONE)
+        assert job["token"][0] == job["top"][0] == -1
+
+
+def test_a_row_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="made for 10 entries"):
+        kernel(10, "c").serve(np.zeros((1, 11), np.float32), np.zeros(11, np.uint8), *[np.zeros(1)] * 4)
+
+
+def test_the_library_is_built_and_its_layout_is_ours() -> None:
+    lib = library()
+    assert lib is not None, "the C kernel is not built; install with a C compiler"
+    job, options = ctypes.c_int(), ctypes.c_int()
+    lib.baco_kernel_layout(ctypes.byref(job), ctypes.byref(options))
+    assert (job.value, options.value) == (L.JOB.itemsize, L.SETTINGS.itemsize)
+
+
+def test_statistics_of_a_known_row() -> None:
+    row = np.log(np.array([0.5, 0.25, 0.25], np.float32))
+    top_p, entropy = twin.statistics(row)
+    assert top_p == pytest.approx(0.5)
+    assert entropy == pytest.approx(1.5 * np.log(2))
