@@ -8,7 +8,9 @@ from baco_local.collaboration.engine import Engine
 from baco_local.runtime.spans import Span, Work
 
 Distribution = Mapping[str, float]
-Script = Callable[[str], Distribution]  # the text so far, prompt included, to the next piece's probabilities
+Script = Callable[
+    [str], Distribution
+]  # the text so far, prompt included (half a character as surrogates), to the next piece's probabilities
 END = "<end>"
 
 
@@ -78,7 +80,7 @@ class ScriptedSide:
             assert span.start == len(held), "a span must continue its sequence"
             held += span.tokens
             if span.logits:
-                rows.append(self.row(b"".join(map(self.vocabulary.piece, held)).decode("utf-8", "ignore")))
+                rows.append(self.row(b"".join(map(self.vocabulary.piece, held)).decode("utf-8", "surrogateescape")))
         return np.array(rows, np.float32).reshape(len(rows), self.vocabulary.n_tokens)
 
     def row(self, text: str) -> np.ndarray:

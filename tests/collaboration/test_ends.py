@@ -62,7 +62,12 @@ def test_a_loop_is_cut_after_its_first_round(text: str, cut: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["ha " * 10, "A line of verse.\n" * 2, "", "The tide comes in, the tide goes out, the tide comes in again at night."],
+    [
+        "ha " * 10,
+        "A line of verse.\n" * 2,
+        "",
+        "The tide comes in, the tide goes out, the tide comes in again at night.",
+    ],
 )
 def test_a_refrain_is_not_a_loop(text: str) -> None:
     assert ends.loops_from(text.encode()) is None

@@ -63,7 +63,11 @@ def split(content: list[str]) -> Any:
     def pieces(text: str) -> list[str]:
         parts = list(text)
         while True:
-            pairs = [(content.index(x + y), i) for i, (x, y) in enumerate(zip(parts, parts[1:], strict=False)) if x + y in content]
+            pairs = [
+                (content.index(x + y), i)
+                for i, (x, y) in enumerate(zip(parts, parts[1:], strict=False))
+                if x + y in content
+            ]
             if not pairs:
                 return parts
             _, i = min(pairs)
