@@ -58,7 +58,7 @@ def baco() -> Run:
         options.setdefault("timeout", 300)
         options["env"] = os.environ | options.pop("env", {})
         command = [sys.executable, "-m", "baco_local", *map(str, arguments)]
-        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        return subprocess.run(command, capture_output=True, **options)
 
     return run
 

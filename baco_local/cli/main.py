@@ -39,9 +39,13 @@ def code_of(arguments: list[str]) -> int:
     try:
         if sys.stdout is None:
             return complain("stdout is closed, so there is nowhere to write to", 2)
-        code = cli.main(arguments, prog_name="baco-local", standalone_mode=False)
+        # not cli.main(): that one turns a closed pipe into exit code 1 on its own
+        with cli.make_context("baco-local", arguments) as context:
+            code = cli.invoke(context)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as done:  # --help and --version
+        return done.exit_code
     except click.ClickException as error:
         return complain(error.format_message(), 2, hint=hint(error))
     except (KeyboardInterrupt, click.Abort):

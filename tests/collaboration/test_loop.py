@@ -122,7 +122,7 @@ def test_base_is_not_run_inside_aligneds_words() -> None:
     sides: dict[str, Any] = {}
     aligned = follow({"": " sun", " sun": "light", "light": "house", "house": "s", "s": "."})
     write(always(" sea"), aligned, steering=Steering("p", 0.0), sides=sides, max_tokens=5)
-    prompt, *caught_up = sides["base"].calls
+    _prompt, *caught_up = sides["base"].calls
     assert [[len(span.tokens) for span in batch] for batch in caught_up] == [[4]]  # four pieces, one batch
     assert all(span.logits for batch in caught_up for span in batch)
 
@@ -301,10 +301,10 @@ def test_the_prompt_is_kept_between_sessions() -> None:
 
 
 def test_too_long_a_prompt_says_so() -> None:
+    sides = ScriptedSide("base", WORDS, always(" sea")), ScriptedSide("aligned", WORDS, always(" sun"))
+    session = Session(engine(*sides), Request(" sea" * 2000))
     with pytest.raises(RoomProblem, match="shorten the prompt"):
-        prompt = " sea" * 2000
-        sides = ScriptedSide("base", WORDS, always(" sea")), ScriptedSide("aligned", WORDS, always(" sun"))
-        run(Session(engine(*sides), Request(prompt)))
+        run(session)
 
 
 def test_a_model_without_numbers_is_a_problem_and_keeps_the_rest() -> None:

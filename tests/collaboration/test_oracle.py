@@ -1,5 +1,6 @@
 """Every router, on same and different vocabularies, against the exact distribution over texts."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,9 +65,7 @@ def split(content: list[str]) -> Any:
         parts = list(text)
         while True:
             pairs = [
-                (content.index(x + y), i)
-                for i, (x, y) in enumerate(zip(parts, parts[1:], strict=False))
-                if x + y in content
+                (content.index(x + y), i) for i, (x, y) in enumerate(itertools.pairwise(parts)) if x + y in content
             ]
             if not pairs:
                 return parts

@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+
+from baco_local.catalog import reading
+from baco_local.catalog.entries import Source
+from baco_local.errors import ModelProblem, UsageProblem
+
+GOOD = """
+[pairs.mine]
+title = "Mine"
+licence = "MIT"
+[pairs.mine.base]
+source = "file:base.gguf"
+[pairs.mine.aligned]
+source = "hf:owner/repo/folder/model.gguf@v1"
+size = 10
+sha256 = "%s"
+""" % ("a" * 64)  # fmt: skip
+
+
+def read(tmp_path: Path, text: str) -> dict[str, reading.PairEntry]:
+    path = tmp_path / "models.toml"
+    path.write_text(text)
+    return reading.read_file(path)
+
+
+def test_the_shipped_starter() -> None:
+    starter = reading.read_catalog().pair("starter")
+    assert len(starter.base.sources) == 4
+    assert (starter.base.size, starter.aligned.size) == (253_113_024, 98_362_432)
+    assert "Gemma" in starter.licence
+
+
+def test_sources(tmp_path: Path) -> None:
+    pair = read(tmp_path, GOOD)["mine"]
+    assert pair.base.path == tmp_path / "base.gguf"
+    assert pair.aligned.sources == (Source("hf", "owner/repo", "v1", "folder/model.gguf"),)
+    assert pair.aligned.file == "model.gguf"
+    with pytest.raises(ModelProblem, match=r"no such file; correct \[pairs.mine\]"):
+        pair.base.found(pair)
+    with pytest.raises(ModelProblem, match="baco-local pull mine"):
+        pair.aligned.found(pair)
+
+
+def test_the_users_own_file_is_laid_over(home: Path) -> None:
+    own = home / "config" / "models.toml"
+    own.parent.mkdir(exist_ok=True)
+    own.write_text(GOOD)
+    try:
+        assert set(reading.read_catalog().pairs) == {"starter", "mine"}
+    finally:
+        own.unlink()
+
+
+def test_unknown_pair_names_the_nearest() -> None:
+    with pytest.raises(UsageProblem, match="did you mean 'starter'"):
+        reading.read_catalog().pair("startr")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("source =", "sorce ="), r"\[pairs.mine.base\]: unknown key 'sorce'; did you mean 'source'"),
+        (('title = "Mine"', "title = 3"), r"\[pairs.mine\]: title must be a text"),
+        (("size = 10", 'size = "10"'), "size must be a whole number"),
+        (("size = 10", "size = true"), "size must be a whole number"),
+        (("size = 10", "size = -1"), "size must be"),
+        (('licence = "MIT"\n', ""), "licence is missing"),
+        (("hf:owner", "http:owner"), "not of the form"),
+        (("hf:owner/repo/folder/model.gguf@v1", "pypi:name"), "not of the form"),
+        (("a" * 64, "abc"), "sha256 must be 64"),
+        (("[pairs.mine.base]", "[pair.mine.base]"), "unknown key 'pair'; did you mean 'pairs'"),
+        (('"file:base.gguf"', '["file:a", "file:b"]'), "stands alone"),
+        (('"file:base.gguf"', "[]"), "source must be"),
+        (('"file:base.gguf"', '"file:base.gguf"\nfile = "../x"'), "plain file name"),
+        (('title = "Mine"', "title = "), "not valid TOML"),
+        (("[pairs.mine]", "[pairs.'my pair']"), "letters, digits"),
+    ],
+)
+def test_mistakes_name_file_table_and_key(tmp_path: Path, change: tuple[str, str], says: str) -> None:
+    with pytest.raises(UsageProblem, match=says) as caught:
+        read(tmp_path, GOOD.replace(*change))
+    assert str(tmp_path / "models.toml") in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,89 @@
+"""Files that are not usable models: one line each, and never the end of the process."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from oracle import write_model
+
+from baco_local.errors import ModelProblem
+from baco_local.runtime import probe
+from baco_local.runtime.model import Model
+
+CONTENT = [" a", " b", "a", "b"]
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    return write_model(tmp_path / "whole.gguf", CONTENT, {})
+
+
+def problem(path: Path) -> str:
+    with pytest.raises(ModelProblem) as caught:
+        probe.facts(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    assert len(message) < 400
+    return message
+
+
+def test_what_a_good_file_says_of_itself(whole: Path) -> None:
+    facts = probe.facts(whole)
+    assert (facts.n_vocab, facts.n_ctx_train, facts.has_template, facts.name) == (263, 4096, True, "oracle")
+
+
+def test_missing_folder_empty_and_other_files(tmp_path: Path) -> None:
+    assert "no such file" in problem(tmp_path / "none.gguf")
+    assert "is a folder" in problem(tmp_path)
+    (tmp_path / "empty.gguf").touch()
+    assert "is empty" in problem(tmp_path / "empty.gguf")
+    (tmp_path / "text.gguf").write_text("Once upon a time")
+    assert "not a GGUF file" in problem(tmp_path / "text.gguf")
+    (tmp_path / "stub.gguf").write_bytes(b"GGUF")
+    assert "cut short" in problem(tmp_path / "stub.gguf")
+
+
+def test_unreadable(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")  # (root, which tests may run as, may read everything)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert "Permission denied" in problem(whole)
+
+
+@pytest.mark.parametrize("part", [0.001, 0.01, 0.3, 0.9, 0.999])
+def test_truncated(whole: Path, part: float) -> None:
+    content = whole.read_bytes()
+    whole.write_bytes(content[: int(len(content) * part)])
+    assert "llama.cpp" in problem(whole)
+
+
+@pytest.mark.parametrize("place", [8, 16, 24, 60, 200, 1000])
+def test_bytes_turned_over(whole: Path, place: int) -> None:
+    content = bytearray(whole.read_bytes())
+    content[place : place + 8] = b"\xff" * 8
+    whole.write_bytes(content)
+    assert "llama.cpp" in problem(whole)
+
+
+def test_a_vocabulary_that_makes_llama_cpp_throw(tmp_path: Path) -> None:
+    """Without byte tokens an unknown character ends the process that meets it; only the child meets it."""
+    path = write_model(tmp_path / "broken.gguf", CONTENT, {}, bytes_too=False)
+    assert "crashing" in problem(path)
+
+
+def test_verdicts_are_remembered_and_forgotten_with_the_file(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    probe.facts(whole)
+    asked: list[Path] = []
+    monkeypatch.setattr(probe, "ask_child", lambda path: asked.append(path) or {"problem": "asked"})
+    probe.facts(whole)
+    assert asked == []
+    shutil.copy(whole, whole.with_name("other.gguf"))
+    with pytest.raises(ModelProblem, match="asked"):
+        probe.facts(whole.with_name("other.gguf"))
+
+
+def test_a_model_without_a_template_is_read_as_such(tmp_path: Path) -> None:
+    with Model(write_model(tmp_path / "plain.gguf", CONTENT, {}, template=None)) as model:
+        assert model.chat_template is None
