@@ -57,7 +57,7 @@ def baco() -> Run:
         options.setdefault("stdin", subprocess.DEVNULL)
         options.setdefault("timeout", 300)
         options["env"] = os.environ | options.pop("env", {})
-        command = [sys.executable, "-m", "baco_local", *map(str, arguments)]
+        command = [sys.executable, "-P", "-m", "baco_local", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, **options)
 
     return run

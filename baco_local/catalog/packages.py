@@ -34,7 +34,7 @@ def fetch(source: Source, folder: Path, arrived: Callable[[int], None]) -> Path:
     wheels.mkdir(parents=True)
     # pip downloads below TMPDIR and moves the finished wheel: on the same disk, and where we can watch it grow
     with tempfile.TemporaryDirectory(dir=folder, prefix="tmp-") as scratch, tempfile.TemporaryFile() as said:
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download"]
+        command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input", "download"]
         command += ["--no-deps", "--no-cache-dir", "--only-binary", ":all:", "--progress-bar", "off"]
         command += ["--dest", str(wheels), f"{source.place}=={source.version}"]
         child = subprocess.Popen(

@@ -89,7 +89,7 @@ def read_verdicts() -> dict[str, dict[str, Any]]:
 
 def ask_child(path: Path) -> dict[str, Any]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-m", "baco_local.runtime.probe", str(path)]
+    command = [sys.executable, "-P", "-m", "baco_local.runtime.probe", str(path)]
     try:
         child = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, env=environment

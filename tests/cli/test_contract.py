@@ -100,7 +100,7 @@ def on_terminal(arguments: list[Any], **environment: str) -> bytes:
     """What a command writes to stdout when stdout is a terminal."""
     ours, theirs = pty.openpty()
     child = subprocess.Popen(
-        [sys.executable, "-m", "baco_local", *map(str, arguments)],
+        [sys.executable, "-P", "-m", "baco_local", *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=subprocess.DEVNULL,
@@ -217,7 +217,7 @@ def test_a_full_disk_is_one_line(tiny: list[Any]) -> None:
     if not Path("/dev/full").exists():
         return  # only Linux has a device that is always full
     with Path("/dev/full").open("wb") as full:
-        command = [sys.executable, "-m", "baco_local", "ideas", "x", "-n", "1", "--max-tokens", "2", *map(str, tiny)]
+        command = [sys.executable, "-P", "-m", "baco_local", "ideas", "x", "-n", "1", "--max-tokens", "2", *map(str, tiny)]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 1
     assert b"No space left" in done.stderr
@@ -225,7 +225,7 @@ def test_a_full_disk_is_one_line(tiny: list[Any]) -> None:
 
 
 def started(arguments: list[Any], **options: Any) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "baco_local", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "baco_local", *map(str, arguments)]
     return subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
     )
