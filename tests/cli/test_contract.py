@@ -217,7 +217,19 @@ def test_a_full_disk_is_one_line(tiny: list[Any]) -> None:
     if not Path("/dev/full").exists():
         return  # only Linux has a device that is always full
     with Path("/dev/full").open("wb") as full:
-        command = [sys.executable, "-P", "-m", "baco_local", "ideas", "x", "-n", "1", "--max-tokens", "2", *map(str, tiny)]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "baco_local",
+            "ideas",
+            "x",
+            "-n",
+            "1",
+            "--max-tokens",
+            "2",
+            *map(str, tiny),
+        ]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 1
     assert b"No space left" in done.stderr
