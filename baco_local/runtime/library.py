@@ -16,13 +16,14 @@ from baco_local import paths
 from baco_local.errors import ModelProblem
 from baco_local.text import clean
 
-WARN, ERROR, CONTINUED = 3, 4, 5  # ggml_log_level
+DEBUG, WARN, ERROR, CONTINUED = 1, 3, 4, 5  # ggml_log_level
 LOG_LIMIT = 1 << 20  # bytes after which the log file starts anew
 
 ring: collections.deque[tuple[int, str]] = collections.deque(maxlen=400)
 _lock = threading.Lock()
 _file: TextIO | None = None
 _callback: Any = None  # must outlive every native call
+_debugging = False  # was the newest line at DEBUG level? Its continuations are dropped with it
 
 
 @functools.cache
@@ -43,7 +44,11 @@ def llama() -> Any:
 
 
 def _log(level: int, message: bytes | None, _data: object) -> None:
-    global _file
+    global _file, _debugging
+    if level != CONTINUED:
+        _debugging = level == DEBUG  # thousands of lines for every context
+    if _debugging:
+        return
     text = clean((message or b"").decode("utf-8", "replace"))
     with _lock:
         if level == CONTINUED and ring:

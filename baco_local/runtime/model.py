@@ -112,7 +112,7 @@ class Context:
                 f"{model.path}: no memory for a context of {parameters.n_ctx} tokens ({one_line(last_complaint())})\n"
                 "ask for fewer variants (-n) or fewer tokens (--max-tokens), or use a smaller model"
             )
-        self.n_cells: int = lib.llama_n_ctx(self.handle)
+        self.n_cells: int = lib.llama_n_ctx(self.handle) - FILLERS
         self.memory = lib.llama_get_memory(self.handle)
         self.lengths = [0] * n_sequences  # tokens in each sequence
         self.work = work

@@ -78,10 +78,10 @@ def test_what_llama_cpp_would_assert_on_is_refused(context: Context, spans: list
 def test_a_full_cache_and_too_many_sequences_are_no_room(model: Model, context: Context) -> None:
     with pytest.raises(ValueError, match="sequences"):
         context.copy(0, 9)
-    for start in range(0, context.n_cells, 512):
-        context.evaluate([Span(0, start, [5] * 512, logits=False)])
+    for start in range(0, context.n_cells, 256):
+        context.evaluate([Span(0, start, [5] * min(256, context.n_cells - start), logits=False)])
     with pytest.raises(RoomProblem, match="full"):
-        context.evaluate([Span(1, 0, [5])])
+        context.evaluate([Span(1, 0, [5] * 256)])
     with pytest.raises(RoomProblem, match="at most"):
         Context(model, 1000, 1024, 1, Work())
 
@@ -117,3 +117,21 @@ def test_native_words_go_to_the_ring_and_the_log_file(
     assert capfd.readouterr() == ("", "")
     assert library.last_complaint()
     assert (home / "state" / "llama.log").stat().st_size > 0
+
+
+def test_fillers_change_no_row(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch filled up to whole tiles gives the same rows, and leaves nothing behind in the cache."""
+    a, b = ids(model, " a")[0], ids(model, "b")[0]
+    rows = []
+    for tiled in (False, True):
+        context = Context(model, 8, 1024, 1, Work())
+        context.tiled = tiled
+        spans = [Span(sequence, 0, [a, b] if sequence % 2 else [a]) for sequence in range(5)]
+        rows.append(context.evaluate(spans).copy())
+        again = [Span(sequence, len(spans[sequence].tokens), [a]) for sequence in range(5)]
+        rows.append(context.evaluate(again).copy())
+        assert context.work.tokens == 12
+        assert context.work.rows == 10
+        context.close()
+    assert np.allclose(rows[0], rows[2], atol=1e-4)
+    assert np.allclose(rows[1], rows[3], atol=1e-4)
