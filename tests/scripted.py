@@ -60,7 +60,7 @@ class ScriptedSide:
     def __init__(self, name: str, pieces: Sequence[str | bytes], script: Script, *, cuts: bool = True) -> None:
         self.name, self.script, self.cuts = name, script, cuts
         self.vocabulary = ScriptedVocabulary(pieces)
-        self.n_ctx = 1000
+        self.n_ctx, self.tile = 1000, 1
         self.work = Work()
         self.held: dict[int, list[int]] = {}
         self.calls: list[list[Span]] = []

@@ -74,7 +74,7 @@ class Loop:
         batch: list[Writing] = []
         spans: list[Span] = []
         room = reader.side.n_batch
-        for writing in sorted((w for w in self.writing if w.wants == who), key=lambda w: (len(w.tokens), w.slot)):
+        for writing in self.served(who, reader.side.tile):
             half = writing.halves[who]
             if not self.catch_up(writing, who):
                 self.end(writing, "length")
@@ -90,6 +90,13 @@ class Loop:
         if batch:
             rows = reader.side.evaluate(spans)
             self.serve(reader, who, batch, rows, np.arange(len(batch), dtype=np.int32))
+
+    def served(self, who: int, tile: int) -> list[Writing]:
+        """Who gets a row now, the shortest first. One or two beyond whole tiles would cost as much as
+        a tile, so they wait and go with the next batch."""
+        waiting = sorted((w for w in self.writing if w.wants == who), key=lambda w: (len(w.tokens), w.slot))
+        over = len(waiting) % tile
+        return waiting[:-over] if 0 < over <= tile // 2 and len(waiting) > tile else waiting
 
     def catch_up(self, writing: Writing, who: int) -> bool:
         """Turns the text that the other model wrote into this one's tokens. False: no room for them."""

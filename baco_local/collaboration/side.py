@@ -42,6 +42,7 @@ class Side(Protocol):
     chat_template: str | None
     n_batch: int
     n_ctx: int
+    tile: int  # rows of a batch that cost as much as one; 1 where each costs its own
     work: Work
 
     @property

@@ -61,7 +61,8 @@ class Model:
             self.close()
             raise
         self.n_ctx_train: int = lib.llama_model_n_ctx_train(self.handle)
-        self.on_cpu = parameters.n_gpu_layers == 0
+        tiled = parameters.n_gpu_layers == 0 and self.metadata("general.file_type") in TILED
+        self.tile = TILE if tiled else 1  # rows of a batch that cost as much as one
         self.recurrent = bool(lib.llama_model_is_recurrent(self.handle) or lib.llama_model_is_hybrid(self.handle))
         self.description = text_from(lib.llama_model_desc, self.handle) or "unknown"
         template = lib.llama_model_chat_template(self.handle, None)
@@ -97,7 +98,6 @@ class Context:
             raise RoomProblem(f"llama.cpp holds at most {lib.llama_max_parallel_sequences()} sequences at once")
         self.model, self.n_sequences = model, n_sequences
         self.n_vocab = model.vocabulary.n_tokens
-        self.tiled = model.on_cpu and model.metadata("general.file_type") in TILED
         parameters = lib.llama_context_default_params()
         parameters.n_ctx = -(-(n_cells + FILLERS) // CELLS) * CELLS
         parameters.n_batch, parameters.n_ubatch = BATCH + FILLERS, UBATCH
@@ -197,10 +197,11 @@ class Context:
 
     def _fill_up(self, total: int, rows: int) -> int:
         """Appends tokens in a sequence of their own; returns how many."""
-        if not self.tiled or rows < TILE - 1:
+        tile = self.model.tile
+        if rows < tile - 1:
             return 0
-        read = -rows % TILE
-        fillers = read + -(total + read) % TILE
+        read = -rows % tile
+        fillers = read + -(total + read) % tile
         end = total + fillers
         self.tokens[total:end] = 0
         self.positions[total:end] = np.arange(fillers)

@@ -17,7 +17,7 @@ class ModelSide:
         self.model, self.threads = model, threads
         self.name = str(model.path)
         self.vocabulary, self.chat_template = model.vocabulary, model.chat_template
-        self.n_ctx = model.n_ctx_train
+        self.n_ctx, self.tile = model.n_ctx_train, model.tile
         self.work = Work()
         self.context: Context | None = None
 

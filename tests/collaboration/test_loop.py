@@ -246,9 +246,9 @@ def test_steering_refuses_what_does_not_fit_and_keeps_what_was() -> None:
 def test_a_stop_keeps_what_is_written() -> None:
     one, two = (
         ScriptedSide("base", WORDS, always(" sea")),
-        ScriptedSide("aligned", WORDS, follow({"": {" sun": 0.5, " x": 0.5}})),
+        ScriptedSide("aligned", WORDS, follow({"": {" sun": 0.3, " x": 0.3, " sea": 0.2, "y": 0.2}})),
     )
-    session = Session(engine(one, two), Request("x", n=3, max_tokens=10_000), ALIGNED)
+    session = Session(engine(one, two), Request("x", n=3, max_tokens=50_000), ALIGNED)
     two.n_ctx = one.n_ctx = 100_000
     session.start()
     variants = []
@@ -259,7 +259,7 @@ def test_a_stop_keeps_what_is_written() -> None:
             variants.append(event.variant)
     assert [variant.stop for variant in variants] == ["cancelled"] * 3
     assert all(variant.text for variant in variants)
-    assert max(variant.tokens for variant in variants) < 10_000
+    assert max(variant.tokens for variant in variants) < 50_000
 
 
 def test_a_wanted_base_share_is_reached() -> None:
@@ -356,3 +356,13 @@ def test_continue_gives_both_models_the_writers_text() -> None:
     [found] = run(Session(engine(one, two_side), Request(" sun ", n=1, max_tokens=2, mode="continue"), BASE))
     assert told(found) == [("light", "aligned"), (" sea", "base")]
     assert one.calls[0][0].tokens == two_side.calls[0][0].tokens == [0, one.vocabulary.id(" sun")]
+
+
+def test_rows_beyond_whole_tiles_wait_for_the_next_batch() -> None:
+    one, two = ScriptedSide("base", WORDS, always(" sea")), ScriptedSide("aligned", WORDS, always(" sun"))
+    two.tile = 4
+    found = run(Session(engine(one, two), Request("x", n=6, max_tokens=5), ALIGNED))
+    assert [variant.text for variant in found] == [" sun" * 5] * 6
+    rows = [len(batch) for batch in two.calls[1:]]
+    assert sum(rows) == 6 * 4  # the first token of each comes from the prompt's logits
+    assert set(rows[:-1]) == {4}

@@ -123,9 +123,9 @@ def test_fillers_change_no_row(model: Model, monkeypatch: pytest.MonkeyPatch) ->
     """A batch filled up to whole tiles gives the same rows, and leaves nothing behind in the cache."""
     a, b = ids(model, " a")[0], ids(model, "b")[0]
     rows = []
-    for tiled in (False, True):
+    for tile in (1, 4):
+        monkeypatch.setattr(model, "tile", tile)
         context = Context(model, 8, 1024, 1, Work())
-        context.tiled = tiled
         spans = [Span(sequence, 0, [a, b] if sequence % 2 else [a]) for sequence in range(5)]
         rows.append(context.evaluate(spans).copy())
         again = [Span(sequence, len(spans[sequence].tokens), [a]) for sequence in range(5)]
