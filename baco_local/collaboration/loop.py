@@ -95,8 +95,9 @@ class Loop:
         """Who gets a row now, the shortest first. One or two beyond whole tiles would cost as much as
         a tile, so they wait and go with the next batch."""
         waiting = sorted((w for w in self.writing if w.wants == who), key=lambda w: (len(w.tokens), w.slot))
-        over = len(waiting) % tile
-        return waiting[:-over] if 0 < over <= tile // 2 and len(waiting) > tile else waiting
+        rows = sum(bool(w.text) for w in waiting)  # those without text have the prompt's logits
+        over = rows % tile
+        return waiting[:-over] if 0 < over <= tile // 2 and rows > tile else waiting
 
     def catch_up(self, writing: Writing, who: int) -> bool:
         """Turns the text that the other model wrote into this one's tokens. False: no room for them."""
