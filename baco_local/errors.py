@@ -23,3 +23,15 @@ class RoomProblem(Problem):
     """It does not fit into memory or into a model's context."""
 
     exit_code = 4
+
+
+def internal(error: Exception) -> Problem:
+    """A fault of this program: its one line, with the place to report."""
+    import traceback
+    from pathlib import Path
+
+    where = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f" at {Path(where[0].filename).name}:{where[0].lineno}" if where else ""
+    return Problem(
+        f"internal error{place}: {type(error).__name__}: {error}; please report it with the command you typed"
+    )

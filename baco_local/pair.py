@@ -57,7 +57,8 @@ class Pair:
             session.join()
 
     def close(self) -> None:
-        """Frees contexts, then models; a running session is waited for."""
+        """Frees contexts, then models. A running session is stopped; one that waits, or starts later, fails."""
+        self.engine.closed.set()
         with self.engine.busy:
             for side in self.sides:
                 side.close()
@@ -90,7 +91,10 @@ def open_pair(
     if (base is None) != (aligned is None):
         raise UsageProblem("a pair needs two files: give both the base and the aligned one")
     if base is not None and aligned is not None:
-        paths = Path(base).expanduser(), Path(aligned).expanduser()
+        try:
+            paths = Path(base).expanduser(), Path(aligned).expanduser()
+        except RuntimeError as error:
+            raise UsageProblem(f"{base}, {aligned}: {error}") from None
         name = f"{paths[0].stem}+{paths[1].stem}"
     else:
         entry = read_catalog().pair(name)

@@ -1,14 +1,20 @@
 """Where things live. `BACO_LOCAL_HOME` moves all of it under one folder."""
 
 import os
+import threading
 from pathlib import Path
+
+from baco_local.errors import UsageProblem
 
 
 def folder(kind: str) -> Path:
     """kind: `config`, `data`, `cache` or `state`. The folder may not exist yet."""
     home = os.environ.get("BACO_LOCAL_HOME")
     if home:
-        return Path(home).expanduser().absolute() / kind
+        try:
+            return Path(home).expanduser().absolute() / kind
+        except RuntimeError as error:
+            raise UsageProblem(f"BACO_LOCAL_HOME={home}: {error}") from None
     import platformdirs
 
     return Path(getattr(platformdirs, f"user_{kind}_path")("baco-local", appauthor=False))
@@ -23,7 +29,7 @@ def made(kind: str, *parts: str) -> Path:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replaces `path` in one step: a reader or a crash sees the old content or the new, never a part."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         part.write_bytes(content)
         os.replace(part, path)

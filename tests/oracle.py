@@ -39,6 +39,7 @@ def write_model(
     template: str | None = TEMPLATE,
     bytes_too: bool = True,
     context: int = 4096,
+    adds_eos: bool = False,
 ) -> Path:
     """bigram[i][j]: probability of piece j after piece i; '' stands for the end, "\\n" for the start.
 
@@ -76,6 +77,7 @@ def write_model(
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_add_bos_token(True)
+    writer.add_add_eos_token(adds_eos)
     writer.add_add_space_prefix(False)
     if template:
         writer.add_chat_template(template)

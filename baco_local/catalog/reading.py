@@ -55,7 +55,7 @@ def read_file(path: Path) -> dict[str, PairEntry]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageProblem(f"{path}: can't be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageProblem(f"{path}: not valid TOML: {one_line(str(error))}") from None
     check(path, "the file", content, {"pairs": dict}, required=False)
     pairs = {}
@@ -85,15 +85,18 @@ def read_side(path: Path, where: str, table: dict[str, Any]) -> ModelFile:
     if table.get("size", 1) < 1:
         raise UsageProblem(f"{path}: {where}: size must be the file's bytes")
     file = table.get("file") or Path(sources[0].member or sources[0].place).name
-    if Path(file).name != file or file.startswith("."):
+    if Path(file).name != file or file.startswith(".") or "\0" in file:
         raise UsageProblem(f"{path}: {where}: file must be a plain file name, not a path")
     return ModelFile(sources, file, table.get("size"), sha256)
 
 
 def read_source(path: Path, where: str, text: str) -> Source:
     kind, _, rest = text.partition(":")
-    if kind == "file" and rest:
-        return Source("file", str((path.parent / Path(rest).expanduser()).absolute()))
+    if kind == "file" and rest and "\0" not in rest:
+        try:
+            return Source("file", str((path.parent / Path(rest).expanduser()).absolute()))
+        except RuntimeError as error:
+            raise UsageProblem(f"{path}: {where}: source {text!r}: {error}") from None
     if kind == "pypi" and (found := re.fullmatch(r"([A-Za-z0-9][\w.-]*)==([\w.+!-]+)(?:#(\S+))?", rest)):
         return Source("pypi", found[1], found[2], found[3] or "")
     if kind == "hf" and (found := re.fullmatch(r"([\w.-]+/[\w.-]+)/([^@\s]+)(?:@(\S+))?", rest)):

@@ -50,9 +50,12 @@ def examine() -> dict[str, dict[str, Any]]:
             "gpu offload": "yes" if library.llama().llama_supports_gpu_offload() else "no (a CPU build)",
             "built with": library.build_description(),
         }
-        found["pairs"] = pairs()
     except Problem as problem:
         found["llama.cpp"] = {"problem": str(problem)}
+    try:
+        found["pairs"] = pairs()
+    except Problem as problem:
+        found["pairs"] = {"problem": str(problem)}
     return found
 
 

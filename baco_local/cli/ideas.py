@@ -1,6 +1,5 @@
 """`baco-local ideas`: one prompt in, many variants out."""
 
-import math
 import secrets
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import click
 
 from baco_local.cli.output import Output, human, json_line, summary_line
-from baco_local.errors import Problem, UsageProblem
+from baco_local.errors import Problem, UsageProblem, internal
 
 
 @click.command("ideas", short_help="Write many different ideas for one prompt.")
@@ -123,10 +122,13 @@ def from_stdin() -> str:
 
 def write(pair: Any, request: Any, steering: Any, given: dict[str, Any], output: Output) -> int:
     """Runs the session and puts out what it says. Returns the exit code."""
-    session = pair.session(request, steering)
+    from baco_local.collaboration.session import Session
+
+    session = Session(pair.engine, request, steering)
     told = Telling(pair.name, request, given, output)
     code = 0
     try:
+        session.start()
         for event in session.events():
             told.tell(event)
     except KeyboardInterrupt:
@@ -180,28 +182,19 @@ class Telling:
                     "prompt": self.request.prompt,
                     "pair": self.pair,
                     "router": steering.router,
-                    "threshold": finite(steering.threshold),
+                    "threshold": steering.threshold,
                     "seed": self.request.seed,
                     "tokens": sum(variant["tokens"] for variant in self.variants),
-                    "base_share": round(self.summary.base_share, 4) if self.summary else None,
+                    "base_share": self.base_share(),
                     "seconds": round(self.summary.seconds, 3) if self.summary else None,
                     "variants": self.variants,
                 }
             )
-        if self.summary:
+        if self.summary and not self.problem:
             self.output.say(summary_line(self.summary, len(self.variants), self.request.seed))
 
-
-def finite(threshold: float | None) -> float | None:
-    return threshold if threshold is not None and math.isfinite(threshold) else None
-
-
-def internal(error: Exception) -> Problem:
-    """A fault of this program: its one line, with the place to report."""
-    import traceback
-
-    where = traceback.extract_tb(error.__traceback__)[-1:]
-    place = f" at {Path(where[0].filename).name}:{where[0].lineno}" if where else ""
-    return Problem(
-        f"internal error{place}: {type(error).__name__}: {error}; please report it with the command you typed"
-    )
+    def base_share(self) -> float:
+        """Of all tokens in the variants."""
+        tokens = sum(variant["tokens"] for variant in self.variants)
+        by_base = sum(variant["base_share"] * variant["tokens"] for variant in self.variants)
+        return float(round(by_base / max(1, tokens), 4))

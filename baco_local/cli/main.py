@@ -12,18 +12,22 @@ import click
 
 from baco_local import __version__
 from baco_local.cli import doctor, ideas, models, pull
-from baco_local.errors import Problem
+from baco_local.errors import Problem, internal
 
 INTERRUPTED = 130
 
 
 @click.group(
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Pairs, models and settings live in the folders that `baco-local doctor` names.",
 )
 @click.version_option(__version__, prog_name="baco-local")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Many good, different ideas at once, offline: two models write every idea together."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 for command in (ideas.command, pull.command, models.command, doctor.command):
@@ -58,6 +62,8 @@ def code_of(arguments: list[str]) -> int:
         return complain("out of memory; ask for fewer variants (-n), or use a smaller pair", 4)
     except OSError as error:
         return complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part), 1)
+    except Exception as error:
+        return complain(str(internal(error)), 1)
 
 
 def complain(message: str, code: int, hint: str = "") -> int:

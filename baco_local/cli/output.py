@@ -23,8 +23,10 @@ class Output:
     interrupted run). `marks`: are base's words marked?"""
 
     def __init__(self, path: Path | None, quiet: bool, total: int) -> None:
+        path = path.resolve() if path else None  # a link stays, its target is replaced
         self.path, self.quiet, self.total = path, quiet, total
-        self.part = path.with_name(path.name + ".part") if path else None
+        regular = path and (path.is_file() or not path.exists())  # a device or a fifo is written to as it is
+        self.part = path.with_name(path.name + ".part") if path and regular else None
         self.file: BinaryIO = sys.stdout.buffer
         self.marks = not path and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         self.live = not quiet and sys.stderr is not None and sys.stderr.isatty()
@@ -32,11 +34,11 @@ class Output:
         self.started = self.shown = 0.0
 
     def __enter__(self) -> "Output":
-        if self.path and self.part:
+        if self.path:
             if self.path.is_dir():
                 raise UsageProblem(f"{self.path}: is a folder; give a file to write to")
             try:
-                self.file = self.part.open("wb")
+                self.file = (self.part or self.path).open("wb")
             except OSError as error:
                 raise UsageProblem(f"{self.path}: can't be written ({error.strerror})") from None
         return self
@@ -45,8 +47,9 @@ class Output:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.status("")
-        if self.path and self.part:
+        if self.path:
             self.file.close()
+        if self.path and self.part:
             if self.done:
                 os.replace(self.part, self.path)
             else:
@@ -58,7 +61,7 @@ class Output:
         self.file.flush()
 
     def write_json(self, record: dict[str, Any]) -> None:
-        self.write(json.dumps(record, ensure_ascii=False) + "\n")
+        self.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
 
     def say(self, line: str) -> None:
         if not self.quiet:

@@ -2,7 +2,7 @@
 
 import re
 
-LOOP = 60  # characters that must repeat before a text counts as a loop
+LOOP = 60  # bytes that must repeat before a text counts as a loop
 LONGEST_UNIT = 200
 
 # A base model that was asked "Instruction: …" likes to write the next exercise of the page.

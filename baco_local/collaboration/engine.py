@@ -8,8 +8,7 @@ import numpy as np
 from baco_local.collaboration import prompts, words
 from baco_local.collaboration.settings import Request
 from baco_local.collaboration.side import Side, Span
-from baco_local.collaboration.variant import ALIGNED, BASE
-from baco_local.errors import RoomProblem
+from baco_local.errors import RoomProblem, UsageProblem
 from baco_local.native import Kernel
 
 PROMPT = 0  # the sequence that holds the prompt; slot s writes in sequence s + 1
@@ -37,13 +36,19 @@ class Engine:
     def __init__(self, base: Side, aligned: Side, same_vocabulary: bool) -> None:
         self.same_vocabulary = same_vocabulary
         self.readers = (reader(base), reader(aligned))
-        self.busy = threading.Lock()
+        self.busy = threading.Lock()  # held by the running session
+        self.closed = threading.Event()  # set when the models are going away
 
     def prepare(self, request: Request, stopped: threading.Event) -> prompts.Prompts:
         """Evaluates the prompt on both sides as far as it isn't yet. Raises RoomProblem when
         prompt and variants don't fit. Returns early, half done, when `stopped` is set."""
         base, aligned = self.readers
         both = prompts.build(request, base.side, aligned.side)
+        for item, prompt in ((base, both.base), (aligned, both.aligned)):
+            if not prompt:
+                raise UsageProblem(
+                    f"{item.side.name}: nothing of the prompt is left in this model's tokens; use another file"
+                )
         slots = min(request.n, request.slots)
         # The other side may need more tokens for the same text than the speaker did.
         budget = request.max_tokens + 1 if self.same_vocabulary else 2 * request.max_tokens + 16
@@ -88,6 +93,3 @@ def keep_prompt(item: Reader, prompt: list[int], stopped: threading.Event) -> No
         item.prompt = prompt[:shared]
         if final:
             item.last = rows.copy()
-
-
-__all__ = ["ALIGNED", "BASE", "PROMPT", "Engine", "Reader"]

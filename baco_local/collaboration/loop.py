@@ -78,9 +78,12 @@ class Loop:
             half = writing.halves[who]
             if not self.catch_up(writing, who):
                 self.end(writing, "length")
-            elif not half.ids:
+                continue
+            if not half.ids:
                 fresh.append(writing)
-            elif len(half.ids) - half.evaluated <= room or not batch:
+                continue
+            self.take_back(reader, writing, half)
+            if len(half.ids) - half.evaluated <= room or not batch:
                 span = self.pending(reader, writing, half)
                 room -= len(span.tokens)
                 spans.append(span)
@@ -108,15 +111,23 @@ class Loop:
             half.covered = end
         return len(half.ids) <= reader.budget
 
+    def take_back(self, reader: Reader, writing: Writing, half: Half) -> None:
+        """Makes the last token wait again where nothing does: its logits are gone, and it must be repeated."""
+        if half.evaluated == len(half.ids):
+            self.shorten(reader, writing, half, len(half.ids) - 1)
+
+    def shorten(self, reader: Reader, writing: Writing, half: Half, length: int) -> None:
+        """Leaves `length` of the evaluated tokens in the cache, or none where the model can't cut."""
+        sequence = writing.slot + 1
+        if half.evaluated <= length or reader.side.cut(sequence, len(reader.prompt) + length):
+            half.evaluated = min(half.evaluated, length)
+        else:
+            reader.side.copy(PROMPT, sequence)
+            half.evaluated = 0
+
     def pending(self, reader: Reader, writing: Writing, half: Half) -> Span:
         """The span that brings this side up to date; all but the last batch of it is evaluated right here."""
         sequence, start = writing.slot + 1, len(reader.prompt)
-        if half.evaluated == len(half.ids):  # its logits are gone: take the last token back and repeat it
-            if reader.side.cut(sequence, start + half.evaluated - 1):
-                half.evaluated -= 1
-            else:
-                reader.side.copy(PROMPT, sequence)
-                half.evaluated = 0
         while len(half.ids) - half.evaluated > reader.side.n_batch:
             part = half.ids[half.evaluated : half.evaluated + reader.side.n_batch]
             reader.side.evaluate([Span(sequence, start + half.evaluated, part, logits=False)])
@@ -234,6 +245,17 @@ class Loop:
         return bool(reader.classes[token] & L.END) or ends.leaks(writing.text, reader.side.vocabulary.piece(token))
 
     def hand_over(self, writing: Writing, seen: Routing | None) -> None:
+        """Aligned writes on. A character that base left unfinished is taken out of the text first."""
+        loose = words.unfinished(writing.text)
+        if loose:
+            before = len(writing.tokens)
+            writing.cut(len(writing.text) - loose)
+            length = writing.shown = len(writing.text)
+            for reader, half in zip(self.engine.readers, writing.halves, strict=True):
+                if half.covered > length:
+                    del half.ids[len(half.ids) - (before - len(writing.tokens)) :]
+                    self.shorten(reader, writing, half, len(half.ids))
+                    half.covered = length
         writing.wants, writing.decided, writing.seen = ALIGNED, True, seen
 
     def inside_first_word(self, writing: Writing) -> bool:

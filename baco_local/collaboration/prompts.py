@@ -50,7 +50,6 @@ def chat(side: Side, system: str, prompt: str) -> list[int]:
 
 def render(side: Side, bos: str, eos: str, system: str, prompt: str) -> str:
     """The template's text for one task. A template without a system role gets both in one turn."""
-    from jinja2 import TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     environment = ImmutableSandboxedEnvironment(
@@ -65,10 +64,12 @@ def render(side: Side, bos: str, eos: str, system: str, prompt: str) -> str:
     problem = ""
     for messages in attempts:
         try:
-            return environment.from_string(side.chat_template or "").render(
+            text = environment.from_string(side.chat_template or "").render(
                 messages=messages, add_generation_prompt=True, bos_token=bos, eos_token=eos, enable_thinking=False
             )
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
+            text.encode()
+            return text
+        except Exception as error:  # a template is a program out of a file: it may raise anything
             problem = one_line(f"{type(error).__name__}: {error}")
     raise UsageProblem(
         f"{side.name}: the aligned model's chat template failed ({problem})\n"

@@ -32,9 +32,8 @@ class Router:
             raise UsageProblem(f"router {self.name} has no threshold; leave it out, or choose another router")
         low, high = self.limits
         if not low <= threshold <= high:
-            upper = "" if math.isinf(high) else f" to {high:g}"
             raise UsageProblem(
-                f"threshold {threshold:g} is out of range for router {self.name}: it takes {low:g}{upper}"
+                f"threshold {threshold:g} is out of range for router {self.name}: it takes {low:g} to {high:g}"
             )
         return threshold
 
@@ -50,13 +49,13 @@ class Router:
         if not 0 <= diversity <= 1:
             raise UsageProblem(f"diversity {diversity:g} is out of range: it takes 0 to 1")
         if self.rule == L.H:
-            return min(-2 * math.log(diversity), MAX_ENTROPY) if diversity > 0 else MAX_ENTROPY
+            return min(abs(2 * math.log(diversity)), MAX_ENTROPY) if diversity > 0 else MAX_ENTROPY
         return diversity if self.rising else 1 - diversity
 
 
 MAX_ENTROPY = 20.0  # nats; more than any vocabulary can have
 UNIT = (0.0, 1.0)
-NATS = (0.0, math.inf)
+NATS = (0.0, 100.0)
 
 
 def p_like(name: str, says: str, content: int) -> Router:

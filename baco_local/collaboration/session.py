@@ -12,6 +12,7 @@ from baco_local.collaboration.events import Event, Failed, Summary
 from baco_local.collaboration.loop import Loop
 from baco_local.collaboration.routers import router
 from baco_local.collaboration.settings import Request, Steering
+from baco_local.errors import UsageProblem
 
 # Share of the distance to the wanted base share that one batch of tokens corrects.
 GAIN = 0.3
@@ -82,6 +83,8 @@ class Session:
     def _run(self) -> None:
         try:
             with self.engine.busy:
+                if self.engine.closed.is_set():
+                    raise UsageProblem("this pair is closed; open it again")
                 self._write()
         except Exception as problem:
             self._tell([Failed(problem)])
@@ -97,7 +100,7 @@ class Session:
         prompts = self.engine.prepare(self.request, self._stopped)
         loop = Loop(self.engine, self.request, prompts)
         aim = Aim()
-        while not loop.done and not self._stopped.is_set():
+        while not (loop.done or self._stopped.is_set() or self.engine.closed.is_set()):
             steering = self._steering
             loop.steer(aim.steering(steering, loop))
             try:
@@ -138,13 +141,14 @@ class Aim:
 
     def steering(self, wanted: Steering, loop: Loop) -> Steering:
         """`wanted` itself, unless it names a base share: then with the threshold for the next tick."""
+        tokens, base = loop.tokens - self.counted[0], loop.base_tokens - self.counted[1]
+        self.counted = (loop.tokens, loop.base_tokens)
         if wanted.base_share is None:
             self.share = None
             return wanted
         if wanted.base_share != self.share:
             self.share = self.diversity = wanted.base_share
-        tokens, base = loop.tokens - self.counted[0], loop.base_tokens - self.counted[1]
-        self.counted = (loop.tokens, loop.base_tokens)
-        missing = (self.share * tokens - base) / len(loop.jobs)
-        self.diversity = min(1.0, max(0.0, self.diversity + GAIN * missing))
+        else:
+            missing = (self.share * tokens - base) / len(loop.jobs)
+            self.diversity = min(1.0, max(0.0, self.diversity + GAIN * missing))
         return replace(wanted, base_share=None, threshold=router(wanted.router).at(self.diversity))

@@ -110,13 +110,15 @@ class Writing:
         return shown
 
     def cut(self, length: int) -> None:
-        """Keeps `length` bytes of text and the tokens that begin before that."""
+        """Keeps `length` bytes of text and the tokens that begin before that, with what they show of it."""
         keep = sum(start < length for start in self.starts)
         del self.tokens[keep:], self.starts[keep:], self.text[length:]
         if keep:
             last = self.tokens[-1]
-            start = self.starts[-1]
-            piece = clean(self.text[start:].decode("utf-8", "ignore"))
+            # the characters that this token completed: from where the one before it stopped showing
+            start = self.starts[-1] - words.unfinished(self.text[: self.starts[-1]])
+            end = len(self.text) - words.unfinished(self.text)
+            piece = clean(self.text[start:end].decode("utf-8", "replace"))
             self.tokens[-1] = Token(
                 piece, last.id, last.speaker, last.routed, last.p, last.base_top_p, last.base_entropy
             )

@@ -32,6 +32,7 @@ FUNCTION_WORDS = frozenset(
 )
 
 MARKUP = re.compile(r"\s*(</?[a-zA-Z][^<>]*>?|&[a-z]+;|```\w*)\s*")
+LONGEST_MARKUP = 100  # characters; a longer piece is no tag, and matching it would take long
 WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -70,7 +71,7 @@ def classify(piece: bytes, ends: bool) -> int:
     punctuation = not any(belongs_to_word(char) for char in text)
     if punctuation or text[0].isspace():
         found |= L.STARTS
-    if punctuation or MARKUP.fullmatch(text):
+    if punctuation or (len(text) <= LONGEST_MARKUP and MARKUP.fullmatch(text)):
         found |= L.FORMAT
     else:
         word = WORD.match(text.lstrip())

@@ -177,11 +177,6 @@ static int keep_heaviest(kernel *k, int n, const float *weights, double target)
         int b = 0;
         while (b < BLOCK - 1 && (k->counts[b] == 0 || above + k->mass[b] < target))
             above += k->mass[b++];
-        if (k->counts[b] == 0) { /* rounding: the target lies past the last entry */
-            floor = low;
-            last = k->n;
-            break;
-        }
         float bucket_high = -INFINITY, bucket_low = INFINITY;
         for (int i = 0; i < n; i++)
             if (k->values[i] <= high && k->values[i] >= low) {
@@ -255,8 +250,9 @@ static void draw_truncated(kernel *k, const float *row, const settings *s, job *
     const int limited = s->top_k > 0 && s->top_k < k->n;
     float reach = s->min_p > 0 ? (float)log(s->min_p) : -INFINITY;
     if (limited || s->top_p < 1) {
-        float floor = top - 10.0f; /* enough nearly always; widened where it was not */
-        for (;;) {
+        /* top - 10 is enough nearly always. Counted, for a huge logit less 10 is itself. */
+        for (int wider = 1;; wider++) {
+            const float floor = wider < 5 ? top - 10.0f * (float)wider : -FLT_MAX;
             n = k->rows.gather(row, k->n, floor, k->maxima, k->ids, k->values);
             int enough = 1;
             if (limited)
@@ -268,9 +264,8 @@ static void draw_truncated(kernel *k, const float *row, const settings *s, job *
                     mass += k->weights[i];
                 enough = mass >= s->top_p * sum;
             }
-            if (enough || floor == -FLT_MAX)
+            if (enough || wider == 5) /* then all but the impossible are there */
                 break;
-            floor = floor > top - 40.0f ? floor - 10.0f : -FLT_MAX; /* all but the impossible */
         }
         if (limited)
             n = keep_heaviest(k, n, NULL, s->top_k);
@@ -352,7 +347,7 @@ static int fires(const settings *s, int top, const uint8_t *classes, int open)
 static int route(const settings *s, const job *j, const uint8_t *classes)
 {
     const int from_base = s->content_source != FROM_ALIGNED && fires(s, j->top, classes, j->flags & OPEN);
-    const int from_aligned = s->content_source != FROM_BASE && j->flags & FORMATTED;
+    const int from_aligned = s->content != NO_CONTENT && s->content_source != FROM_BASE && j->flags & FORMATTED;
     if (from_base || from_aligned)
         return ALIGNED;
     switch (s->rule) {

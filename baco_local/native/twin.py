@@ -113,7 +113,9 @@ def draw(row: np.ndarray, settings: np.void, u: float) -> tuple[int, float]:
         kept = np.sort(order[:count])
     if settings["min_p"] > 0:
         kept = kept[row[kept] >= top + np.float32(np.log(settings["min_p"]))]
-    weights = np.exp((row[kept] - top) * np.float32(1 / settings["temperature"]))
+    with np.errstate(over="ignore"):
+        d = (row[kept] - top) * np.float32(1 / settings["temperature"])
+    weights = np.where(d > -87, np.exp(d), 0)  # below, float32 runs out of normal numbers
     mass = weights.cumsum(dtype=np.float64)
     i = int(np.searchsorted(mass, u * mass[-1], side="right"))
     if i >= len(kept):
@@ -139,7 +141,7 @@ def route(settings: np.void, job: np.void, classes: np.ndarray) -> int:
     is_open = bool(job["flags"] & L.OPEN)
     if source != L.FROM_ALIGNED and fires(settings, int(job["top"]), classes, is_open):
         return L.ALIGNED
-    if source != L.FROM_BASE and job["flags"] & L.FORMATTED:
+    if settings["content"] != L.NO_CONTENT and source != L.FROM_BASE and job["flags"] & L.FORMATTED:
         return L.ALIGNED
     base_speaks = {
         L.ALWAYS: True,

@@ -79,11 +79,6 @@ def last_complaint() -> str:
     return ""
 
 
-def forget_complaints() -> None:
-    with _lock:
-        ring.clear()
-
-
 def build_description() -> str:
     """How llama.cpp was built: its instruction sets and backends, in its own words."""
     return clean(llama().llama_print_system_info().decode("utf-8", "replace")).strip()

@@ -5,6 +5,7 @@ llama.cpp answers most mistakes by ending the process, so everything it would as
 """
 
 import ctypes
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +49,7 @@ class Model:
             parameters.n_gpu_layers = 0
         elif gpu_layers is not None:
             parameters.n_gpu_layers = gpu_layers
-        self.handle = lib.llama_model_load_from_file(str(path).encode(), parameters)
+        self.handle = lib.llama_model_load_from_file(os.fsencode(path), parameters)
         if not self.handle:
             raise ModelProblem(
                 f"{path}: llama.cpp could not load it: {one_line(last_complaint()) or 'no reason given'}"
@@ -161,6 +162,9 @@ class Context:
         self.work.batches += 1
         self.work.tokens += total
         self.work.rows += len(wanted)
+        if status != 0:  # what was computed before the failure must not stay behind
+            for span in spans:
+                lib.llama_memory_seq_rm(self.memory, span.sequence, self.lengths[span.sequence], -1)
         if status == 1:
             raise RoomProblem(f"{self.model.path}: the context of {self.n_cells} tokens is full")
         if status != 0:

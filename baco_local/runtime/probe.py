@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from baco_local import paths
-from baco_local.errors import ModelProblem, Problem
+from baco_local.errors import ModelProblem, Problem, RoomProblem
 from baco_local.runtime.vocabulary import cache_key
 from baco_local.text import one_line
 
 PATIENCE = 900  # seconds for the child: a large model on a slow disk
+FORMAT = 1  # of the remembered verdicts
+# Every byte that UTF-8 uses: a vocabulary that lacks one throws when it meets it.
+ALPHABET = "".join(map(chr, [*range(1, 0x800), *range(0x800, 0xD800, 61), *range(0xE000, 0x110000, 997)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +63,21 @@ def facts(path: Path) -> Facts:
     check_header(path)
     verdicts = read_verdicts()
     key = cache_key(path)
-    if key not in verdicts:
-        verdicts[key] = ask_child(path)
-        verdicts = read_verdicts() | {key: verdicts[key]}  # another run may have written meanwhile
+    verdict = verdicts.get(key) or ask_child(path)
+    try:
+        found = verdict["problem"] if "problem" in verdict else Facts(**verdict["facts"])
+    except (KeyError, TypeError):
+        raise Problem(f"{paths.folder('cache') / 'verdicts.json'}: is damaged; remove it") from None
+    if key not in verdicts and not verdict.get("passing"):
+        content = {
+            "format": FORMAT,
+            "files": read_verdicts() | {key: verdict},
+        }  # another run may have written meanwhile
         with contextlib.suppress(OSError):
-            paths.write_atomically(paths.made("cache") / "verdicts.json", json.dumps(verdicts, indent=1).encode())
-    verdict = verdicts[key]
-    if "problem" in verdict:
-        raise ModelProblem(f"{path}: {verdict['problem']}")
-    return Facts(**verdict)
+            paths.write_atomically(paths.made("cache") / "verdicts.json", json.dumps(content, indent=1).encode())
+    if isinstance(found, Facts):
+        return found
+    raise ModelProblem(f"{path}: {found}")
 
 
 def facts_of_both(base: Path, aligned: Path) -> tuple[Facts, Facts]:
@@ -80,14 +89,22 @@ def facts_of_both(base: Path, aligned: Path) -> tuple[Facts, Facts]:
 
 
 def read_verdicts() -> dict[str, dict[str, Any]]:
+    """Verdicts by file; none for what another version, or an accident, left there."""
     try:
-        verdicts = json.loads((paths.folder("cache") / "verdicts.json").read_bytes())
-    except (OSError, ValueError):
+        content = json.loads((paths.folder("cache") / "verdicts.json").read_bytes())
+        files = content["files"] if content["format"] == FORMAT else {}
+        fields = set(Facts.__dataclass_fields__)
+        return {
+            key: verdict
+            for key, verdict in files.items()
+            if isinstance(verdict.get("problem"), str) or set(verdict.get("facts", ())) == fields
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
-    return verdicts if isinstance(verdicts, dict) else {}
 
 
 def ask_child(path: Path) -> dict[str, Any]:
+    """{"facts": …} or {"problem": …}; with "passing" where another time may go better."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-P", "-m", "baco_local.runtime.probe", str(path)]
     try:
@@ -95,7 +112,10 @@ def ask_child(path: Path) -> dict[str, Any]:
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, env=environment
         )
     except subprocess.TimeoutExpired:
-        return {"problem": f"llama.cpp was still opening it after {PATIENCE // 60} minutes; use a smaller file"}
+        return {
+            "problem": f"llama.cpp was still opening it after {PATIENCE // 60} minutes; use a smaller file",
+            "passing": True,
+        }
     except OSError as error:
         raise Problem(f"could not start a process to check {path}: {error}") from None
     with contextlib.suppress(ValueError, IndexError):
@@ -104,6 +124,8 @@ def ask_child(path: Path) -> dict[str, Any]:
             return verdict
     if child.returncode in (-signal.SIGINT, -signal.SIGTERM):
         raise KeyboardInterrupt
+    if child.returncode == -getattr(signal, "SIGKILL", signal.SIGTERM):
+        return {"problem": "the system ended the process that opened it: probably not enough memory", "passing": True}
     said = [line for line in child.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     reasons = [line for line in said if "what()" in line or "GGML_ASSERT" in line or "Error" in line] or said
     reason = one_line(reasons[-1]) if reasons else f"exit status {child.returncode}"
@@ -117,7 +139,10 @@ def examine(path: Path) -> dict[str, Any]:
 
     try:
         with Model(path, gpu_layers=0) as model:
-            tokens = model.vocabulary.tokenize(b"It was a") or [0]
+            vocabulary = model.vocabulary
+            tokens = vocabulary.tokenize(b"It was a") or [0]
+            vocabulary.tokenize(ALPHABET.encode(), parse_special=True)
+            vocabulary.text_of(vocabulary.bos), vocabulary.text_of(vocabulary.eos)
             context = Context(model, 1, 64, threads=1, work=Work())
             try:
                 rows = context.evaluate([Span(0, 0, tokens)])
@@ -125,20 +150,21 @@ def examine(path: Path) -> dict[str, Any]:
                     return {"problem": "computes no numbers (NaN), so the file is damaged; download it again"}
             finally:
                 context.close()
-            return asdict(
-                Facts(
-                    description=model.description,
-                    name=one_line(model.metadata("general.name") or path.stem),
-                    licence=one_line(model.metadata("general.license") or "not stated"),
-                    n_vocab=model.vocabulary.n_tokens,
-                    n_ctx_train=model.n_ctx_train,
-                    has_template=model.chat_template is not None,
-                    recurrent=model.recurrent,
-                    size=path.stat().st_size,
-                )
+            found = Facts(
+                description=model.description,
+                name=one_line(model.metadata("general.name") or path.stem),
+                licence=one_line(model.metadata("general.license") or "not stated"),
+                n_vocab=vocabulary.n_tokens,
+                n_ctx_train=model.n_ctx_train,
+                has_template=model.chat_template is not None,
+                recurrent=model.recurrent,
+                size=path.stat().st_size,
             )
+            return {"facts": asdict(found)}
+    except RoomProblem as problem:
+        return {"problem": str(problem).removeprefix(f"{path}: "), "passing": True}
     except Problem as problem:
-        return {"problem": str(problem).removeprefix(f"{path}: ")}
+        return {"problem": str(problem).removeprefix(f"{path}: "), "passing": "llama-cpp-python" in str(problem)}
 
 
 if __name__ == "__main__":

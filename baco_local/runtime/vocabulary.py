@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import hashlib
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +33,6 @@ class Vocabulary:
         self.kind: int = llama().llama_vocab_type(self.handle)
         if self.n_tokens < 1 or self.kind == 0:
             raise ModelProblem(f"{path}: has no vocabulary, so it can't write text; use a language model's GGUF file")
-        self.adds_bos = bool(llama().llama_vocab_get_add_bos(self.handle))
         self._key = cache_key(path)
         self._memo: dict[str, np.ndarray] = {}
         packed = self.memo("pieces", self._read_pieces).tobytes()
@@ -63,6 +63,8 @@ class Vocabulary:
         """Token ids of `text`. With the defaults, their pieces joined are `text` again wherever the
         vocabulary can write it: some put a space before a text, which is taken back here."""
         ids = self._tokenize(text, add_special, parse_special)
+        if add_special and len(ids) > 1 and ids[-1] == self.eos and llama().llama_vocab_get_add_eos(self.handle):
+            ids.pop()  # the text is to be continued
         if add_special or parse_special or b"".join(map(self.piece, ids)) == text:
             return ids
         if text.startswith(b" "):
@@ -143,4 +145,5 @@ class Vocabulary:
 def cache_key(path: Path) -> str:
     """Changes when the file does, or llama.cpp's reading of it may have."""
     facts = path.stat()
-    return hashlib.sha256(f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|{version()}".encode()).hexdigest()[:24]
+    told = f"|{facts.st_size}|{facts.st_mtime_ns}|{version()}".encode()
+    return hashlib.sha256(os.fsencode(path.resolve()) + told).hexdigest()[:24]

@@ -319,3 +319,32 @@ def test_help_and_version(baco: Any) -> None:
         assert done.returncode == 0
         assert done.stdout
         assert done.stderr == b""
+
+
+def test_an_output_that_is_no_plain_file_stays_what_it_is(baco: Any, tiny: list[Any], tmp_path: Path) -> None:
+    link, target = tmp_path / "link", tmp_path / "target"
+    target.write_text("old")
+    link.symlink_to(target)
+    command = ["ideas", "x", "-n", 1, "--max-tokens", 2, "--jsonl", *tiny, "-o"]
+    assert baco(*command, link).returncode == 0
+    assert link.is_symlink()
+    assert len(lines(target.read_bytes())) == 1
+    assert baco(*command, "/dev/null").returncode == 0
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize(
+    ("option", "environment"),
+    [(["--base", "~nobody-here/a", "--aligned", "b"], {}), ([], {"BACO_LOCAL_HOME": "~nobody-here/x"})],
+)
+def test_a_home_that_does_not_exist(baco: Any, option: list[str], environment: dict[str, str]) -> None:
+    done = baco("ideas", "x", *option, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"baco-local: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_arguments_it_explains_itself(baco: Any) -> None:
+    done = baco()
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"Usage: baco-local")

@@ -192,7 +192,8 @@ def test_logits_that_are_gone_are_computed_again(cuts: bool) -> None:
     base = ScriptedSide("base", WORDS, follow({" sun": ".", ".": b"\xf0\x9f", HALF: END}))
     aligned = ScriptedSide("aligned", WORDS, follow({"": " sun", " sun": ".", ".": " x", " x": END}), cuts=cuts)
     [found] = run(Session(engine(base, different(aligned)), Request("x", n=1), Steering("punc")))
-    assert told(found) == [(" sun", "aligned"), (".", "aligned"), ("", "base"), ("\ufffd x", "aligned")]
+    assert told(found) == [(" sun", "aligned"), (".", "aligned"), (" x", "aligned")]
+    assert found.text == " sun. x"
     read = [(span.start, len(span.tokens)) for batch in aligned.calls[1:] for span in batch]
     first = read[0][0]
     assert read[:3] == [(first, 1), (first + 1, 1), (first + 1, 1) if cuts else (first, 2)]
@@ -366,3 +367,39 @@ def test_rows_beyond_whole_tiles_wait_for_the_next_batch() -> None:
     rows = [len(batch) for batch in two.calls[1:]]
     assert sum(rows) == 6 * 4  # the first token of each comes from the prompt's logits
     assert set(rows[:-1]) == {4}
+
+
+def test_a_closed_pair_fails_instead_of_using_freed_models() -> None:
+    ready = engine(ScriptedSide("base", WORDS, always(" sea")), ScriptedSide("aligned", WORDS, always(" sun")))
+    ready.closed.set()
+    with pytest.raises(UsageProblem, match="closed"):
+        run(Session(ready, Request("x")))
+
+
+def test_a_prompt_without_tokens_is_a_problem() -> None:
+    two = ScriptedSide("aligned", WORDS, always(" sun"))
+    two.chat_template = "{# nothing #}"
+    two.vocabulary.tokenize = lambda text, **_: []  # type: ignore[assignment]
+    session = Session(engine(ScriptedSide("base", WORDS, always(" sea")), two), Request("x"))
+    with pytest.raises(UsageProblem, match="nothing of the prompt"):
+        run(session)
+
+
+def test_a_cut_text_keeps_the_character_its_last_token_completed() -> None:
+    pieces = [" a", b" \xe2\x80", b"\x94 yes STOP"]
+    half = b"\xe2\x80".decode("utf-8", "surrogateescape")
+    script = follow({"": " a", " a": b" \xe2\x80", " " + half: b"\x94 yes STOP"})
+    sides = [ScriptedSide(name, pieces, script) for name in ("base", "aligned")]
+    [found] = run(Session(engine(*sides), Request("x", n=1, stop=("STOP",)), ALIGNED))
+    assert (found.text, found.stop) == (" a — yes ", "stop-string")
+
+
+def test_a_base_share_switched_on_late_does_not_make_up_for_what_was_before() -> None:
+    from types import SimpleNamespace
+
+    from baco_local.collaboration.session import Aim
+
+    aim, counts = Aim(), SimpleNamespace(tokens=1950, base_tokens=0, jobs=range(8))
+    aim.steering(Steering("p", 0.1), counts)  # type: ignore[arg-type]
+    counts.tokens = 1960
+    assert aim.steering(Steering("p", base_share=0.2), counts).threshold == pytest.approx(0.2)  # type: ignore[arg-type]

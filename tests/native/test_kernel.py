@@ -163,3 +163,15 @@ def test_statistics_of_a_known_row() -> None:
     top_p, entropy = twin.statistics(row)
     assert top_p == pytest.approx(0.5)
     assert entropy == pytest.approx(1.5 * np.log(2))
+
+
+@pytest.mark.parametrize("level", [*LEVELS, "numpy"])
+@pytest.mark.parametrize("top", [1e8, 3e8, 1e9, 2e9, 3e38])
+def test_huge_logits_end(level: str, top: float) -> None:
+    """Where ten less than the largest logit is the same number."""
+    row = np.zeros((1, 300), np.float32)
+    row[0, 7] = top
+    job, options = np.zeros(1, L.JOB), np.zeros(1, L.SETTINGS)
+    options["temperature"], options["top_p"], options["top_k"] = 1, 0.9, 40
+    kernel(300, level).serve(row, np.zeros(300, np.uint8), options, job, NONE, NONE)
+    assert job["token"][0] == 7

@@ -76,7 +76,7 @@ def test_a_vocabulary_that_makes_llama_cpp_throw(tmp_path: Path) -> None:
 def test_verdicts_are_remembered_and_forgotten_with_the_file(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     probe.facts(whole)
     asked: list[Path] = []
-    monkeypatch.setattr(probe, "ask_child", lambda path: asked.append(path) or {"problem": "asked"})
+    monkeypatch.setattr(probe, "ask_child", lambda path: asked.append(path) or {"problem": "asked", "passing": True})
     probe.facts(whole)
     assert asked == []
     shutil.copy(whole, whole.with_name("other.gguf"))
@@ -87,3 +87,27 @@ def test_verdicts_are_remembered_and_forgotten_with_the_file(whole: Path, monkey
 def test_a_model_without_a_template_is_read_as_such(tmp_path: Path) -> None:
     with Model(write_model(tmp_path / "plain.gguf", CONTENT, {}, template=None)) as model:
         assert model.chat_template is None
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "5", '{"format": 1}', '{"format": 1, "files": {"KEY": 5}}', "[" * 100_000]
+)
+def test_damaged_verdicts_are_asked_for_again(whole: Path, home: Path, content: str) -> None:
+    path = home / "cache" / "verdicts.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content.replace("KEY", probe.cache_key(whole)))
+    assert probe.facts(whole).name == "oracle"
+
+
+def test_a_failure_that_may_pass_is_not_remembered(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(probe, "ask_child", lambda path: {"problem": "killed", "passing": True})
+        with pytest.raises(ModelProblem, match="killed"):
+            probe.facts(whole)
+    assert probe.facts(whole).name == "oracle"
+
+
+def test_a_prompt_does_not_end_in_the_end_token(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "eos.gguf", CONTENT, {}, adds_eos=True)
+    with Model(path) as model:
+        assert model.vocabulary.tokenize(b" a", add_special=True) == [1, 259]
