@@ -10,13 +10,13 @@ from collections import Counter
 
 import numpy as np
 
-from baco_local.collaboration import ends, randomness, words
+from baco_local.collaboration import caches, ends, randomness, words
 from baco_local.collaboration.engine import PROMPT, Engine, Reader
 from baco_local.collaboration.events import Began, Ended, Event, Wrote
 from baco_local.collaboration.prompts import Prompts
 from baco_local.collaboration.settings import Request, Steering
 from baco_local.collaboration.side import Span
-from baco_local.collaboration.variant import ALIGNED, BASE, SPEAKERS, Half, Held, Routing, Token, Writing
+from baco_local.collaboration.variant import ALIGNED, BASE, SPEAKERS, Held, Routing, Token, Writing
 from baco_local.errors import Problem
 from baco_local.native import layout as L
 
@@ -76,15 +76,15 @@ class Loop:
         room = reader.side.n_batch
         for writing in self.served(who, reader.side.tile):
             half = writing.halves[who]
-            if not self.catch_up(writing, who):
+            if not caches.catch_up(reader, writing, half):
                 self.end(writing, "length")
                 continue
             if not half.ids:
                 fresh.append(writing)
                 continue
-            self.take_back(reader, writing, half)
+            caches.take_back(reader, writing, half)
             if len(half.ids) - half.evaluated <= room or not batch:
-                span = self.pending(reader, writing, half)
+                span = caches.pending(reader, writing, half)
                 room -= len(span.tokens)
                 spans.append(span)
                 batch.append(writing)
@@ -101,40 +101,6 @@ class Loop:
         rows = sum(bool(w.text) for w in waiting)  # those without text have the prompt's logits
         over = rows % tile
         return waiting[:-over] if 0 < over <= tile // 2 and rows > tile else waiting
-
-    def catch_up(self, writing: Writing, who: int) -> bool:
-        """Turns the text that the other model wrote into this one's tokens. False: no room for them."""
-        half, reader = writing.halves[who], self.engine.readers[who]
-        end = len(writing.text) - words.unfinished(writing.text)
-        if half.covered < end:
-            half.ids += reader.side.vocabulary.tokenize(bytes(writing.text[half.covered : end]))
-            half.covered = end
-        return len(half.ids) <= reader.budget
-
-    def take_back(self, reader: Reader, writing: Writing, half: Half) -> None:
-        """Makes the last token wait again where nothing does: its logits are gone, and it must be repeated."""
-        if half.evaluated == len(half.ids):
-            self.shorten(reader, writing, half, len(half.ids) - 1)
-
-    def shorten(self, reader: Reader, writing: Writing, half: Half, length: int) -> None:
-        """Leaves `length` of the evaluated tokens in the cache, or none where the model can't cut."""
-        sequence = writing.slot + 1
-        if half.evaluated <= length or reader.side.cut(sequence, len(reader.prompt) + length):
-            half.evaluated = min(half.evaluated, length)
-        else:
-            reader.side.copy(PROMPT, sequence)
-            half.evaluated = 0
-
-    def pending(self, reader: Reader, writing: Writing, half: Half) -> Span:
-        """The span that brings this side up to date; all but the last batch of it is evaluated right here."""
-        sequence, start = writing.slot + 1, len(reader.prompt)
-        while len(half.ids) - half.evaluated > reader.side.n_batch:
-            part = half.ids[half.evaluated : half.evaluated + reader.side.n_batch]
-            reader.side.evaluate([Span(sequence, start + half.evaluated, part, logits=False)])
-            half.evaluated += len(part)
-        span = Span(sequence, start + half.evaluated, half.ids[half.evaluated :])
-        half.evaluated = len(half.ids)
-        return span
 
     def serve(self, reader: Reader, who: int, batch: list[Writing], logits: np.ndarray, rows: np.ndarray) -> None:
         """Runs the kernel over the rows, and does what it found."""
@@ -254,7 +220,7 @@ class Loop:
             for reader, half in zip(self.engine.readers, writing.halves, strict=True):
                 if half.covered > length:
                     del half.ids[len(half.ids) - (before - len(writing.tokens)) :]
-                    self.shorten(reader, writing, half, len(half.ids))
+                    caches.shorten(reader, writing, half, len(half.ids))
                     half.covered = length
         writing.wants, writing.decided, writing.seen = ALIGNED, True, seen
 

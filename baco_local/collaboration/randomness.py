@@ -19,9 +19,9 @@ def mix(x: Words) -> Words:
 
 
 def uniforms(seed: int, variants: np.ndarray, places: np.ndarray, purpose: int) -> np.ndarray:
-    """(n,) float64 in [0, 1) for n pairs of variant index and place (tokens written before)."""
+    """(n,) float64 in (0, 1) for n pairs of variant index and place (tokens written before)."""
     with np.errstate(over="ignore"):
         key = mix(np.full(len(variants), seed % 2**64, np.uint64) + _GOLDEN)
         key = mix(key + _GOLDEN * (variants.astype(np.uint64) + np.uint64(1)))
         key = mix(key + _GOLDEN * (places.astype(np.uint64) * np.uint64(4) + np.uint64(purpose + 1)))
-    return np.asarray((key >> np.uint64(11)) * 2.0**-53)
+    return np.asarray(((key >> np.uint64(12)) + 0.5) * 2.0**-52)  # never 0: that would draw the impossible

@@ -27,7 +27,8 @@ def serve(
     for job in jobs:
         first = int(job["penalised"])
         part = slice(first, first + int(job["n_penalised"]))
-        serve_one(logits[job["row"]], classes, settings, job, ids[part], counts[part])
+        with np.errstate(over="ignore", invalid="ignore"):  # between the largest floats there
+            serve_one(logits[job["row"]], classes, settings, job, ids[part], counts[part])
 
 
 def serve_one(
@@ -91,9 +92,8 @@ def penalised(row: np.ndarray, settings: np.void, ids: np.ndarray, counts: np.nd
     inside = (ids >= 0) & (ids < len(row))
     ids, counts = ids[inside], counts[inside]
     x, repeat = row[ids], np.float32(settings["repeat"])
-    with np.errstate(over="ignore"):
-        x = np.where(x > 0, x / repeat, x * repeat)
-        x = x - (counts * settings["frequency"] + settings["presence"]).astype(np.float32)
+    x = np.where(x > 0, x / repeat, x * repeat)
+    x = x - (counts * settings["frequency"] + settings["presence"]).astype(np.float32)
     row[ids] = np.minimum(x, FLOAT_MAX)
     return row
 
@@ -113,8 +113,7 @@ def draw(row: np.ndarray, settings: np.void, u: float) -> tuple[int, float]:
         kept = np.sort(order[:count])
     if settings["min_p"] > 0:
         kept = kept[row[kept] >= top + np.float32(np.log(settings["min_p"]))]
-    with np.errstate(over="ignore"):
-        d = (row[kept] - top) * np.float32(1 / settings["temperature"])
+    d = (row[kept] - top) * np.float32(1 / settings["temperature"])
     weights = np.where(d > -87, np.exp(d), 0)  # below, float32 runs out of normal numbers
     mass = weights.cumsum(dtype=np.float64)
     i = int(np.searchsorted(mass, u * mass[-1], side="right"))

@@ -20,7 +20,7 @@ def test_every_counter_matters() -> None:
 def test_numbers_are_uniform_and_uncorrelated() -> None:
     variants, places = np.divmod(np.arange(100_000), 100)
     u = r.uniforms(1, variants, places, r.BY_ALIGNED)
-    assert (u >= 0).all()
+    assert (u > 0).all()
     assert (u < 1).all()
     counts = np.bincount((u * 100).astype(int), minlength=100)
     assert ((counts - 1000) ** 2 / 1000).sum() < 160  # chi-square, 99 degrees of freedom: p > 1e-4
@@ -34,4 +34,4 @@ def test_numbers_stay_the_same_between_releases() -> None:
     assert found.tolist() == [PINNED_FIRST, PINNED_LAST]
 
 
-PINNED_FIRST, PINNED_LAST = 0.609394524568175, 0.2915801686072288
+PINNED_FIRST, PINNED_LAST = 0.609394524568175, 0.2915801686072289

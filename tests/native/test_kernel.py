@@ -64,7 +64,7 @@ def cases(draw: Any) -> dict[str, Any]:
     job = np.zeros(1, L.JOB)
     job["action"] = draw(st.integers(0, 3))
     job["flags"] = draw(st.integers(0, 15))
-    job["u_draw"] = draw(st.one_of(st.floats(0, 1, exclude_max=True), st.just(0.0)))
+    job["u_draw"] = draw(st.floats(2.0**-53, 1, exclude_max=True))
     job["u_route"] = draw(st.floats(0, 1, exclude_max=True))
     job["n_penalised"] = len(ids)
     return {
@@ -90,7 +90,7 @@ def near(case: dict[str, Any]) -> list[np.void]:
     """What the twin finds when the random number or a cut moves by as much as rounding may move it."""
     u, top_p = float(case["job"]["u_draw"][0]), float(case["settings"]["top_p"][0])
     moved = []
-    for step in (-3e-6, 0, 3e-6):
+    for step in (-3e-6, -1e-5 * u, 0, 1e-5 * u, 3e-6):
         for cut in (-3e-6, 0, 3e-6):
             inside = {"u_draw": min(max(u + step, 0.0), np.nextafter(1, 0)), "top_p": top_p + cut if top_p < 1 else 1.0}
             moved.append(serve("numpy", case, **inside))
