@@ -65,7 +65,7 @@ def pairs() -> dict[str, str]:
     said = {}
     for pair in read_catalog().pairs.values():
         if not all(file.present for file in pair.files.values()):
-            said[pair.name] = f"files missing; get them with: baco-local pull {pair.name}"
+            said[pair.name] = "files missing; `baco-local models` says what to do"
             continue
         try:
             said[pair.name] = agreement(pair.base.path, pair.aligned.path)

@@ -77,6 +77,8 @@ def complain(message: str, code: int, hint: str = "") -> int:
 
 
 def hint(error: click.ClickException) -> str:
+    if "unexpected extra argument" in error.format_message():
+        return 'a prompt of several words goes in quotes: baco-local ideas "Names for a boat"'
     context = getattr(error, "ctx", None)
     return f"see: {context.command_path} --help" if context else ""
 

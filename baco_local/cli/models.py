@@ -42,8 +42,8 @@ def command(as_json: bool) -> None:
         for side, file in pair.files.items():
             size = f" ({file.size / 1e6:,.0f} MB)" if file.size else ""
             click.echo(f"  {side}: {file.path}{size}{'' if file.present else ', missing'}")
-        if any(not file.local for file in missing):
-            click.echo(f"  get it with: baco-local pull {pair.name}")
-        elif missing:
+        if any(file.local for file in missing):
             click.echo(f"  correct the path in {pair.origin}")
+        elif missing:
+            click.echo(f"  get it with: baco-local pull {pair.name}")
     click.echo(f"your own pairs go into {user_file()}")

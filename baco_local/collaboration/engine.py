@@ -12,7 +12,7 @@ from baco_local.errors import RoomProblem, UsageProblem
 from baco_local.native import Kernel
 
 PROMPT = 0  # the sequence that holds the prompt; slot s writes in sequence s + 1
-CLASSES = "classes-1"  # change with the meaning of words.classify
+CLASSES = "classes-2"  # change with the meaning of words.classify
 
 
 @dataclass(slots=True)

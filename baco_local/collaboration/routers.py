@@ -43,9 +43,7 @@ class Router:
         Entropy is never below -ln(max p), so -2 ln d puts `h` about where `p` is at d.
         """
         if self.limits is None:
-            raise UsageProblem(
-                f"router {self.name} has no threshold for the diversity knob to turn; choose another router"
-            )
+            raise UsageProblem(f"router {self.name} has no threshold to turn; choose another router")
         if not 0 <= diversity <= 1:
             raise UsageProblem(f"diversity {diversity:g} is out of range: it takes 0 to 1")
         if self.rule == L.H:

@@ -1,7 +1,8 @@
 """Where a word starts: the places at which the speaker may change, and what the content rules look at.
 
 Letters, digits and combining marks of any script belong to words, and so does a character
-that is not complete yet; everything else stands between them.
+that is not complete yet; everything else stands between them. An apostrophe behind a letter belongs to
+the word as well, or a switch could turn "moon's" into "moon'l".
 """
 
 import re
@@ -32,6 +33,7 @@ FUNCTION_WORDS = frozenset(
 )
 
 MARKUP = re.compile(r"\s*(</?[a-zA-Z][^<>]*>?|&[a-z]+;|```\w*)\s*")
+APOSTROPHES = "'\u2019\u02bc"
 LONGEST_MARKUP = 100  # characters; a longer piece is no tag, and matching it would take long
 WORD = re.compile(r"[^\W\d_]+")
 
@@ -56,7 +58,8 @@ def state(text: bytes | bytearray) -> int:
     """OPEN, UNFINISHED or 0: what the end of `text` says about the piece that comes next."""
     if unfinished(text):
         return L.UNFINISHED
-    last = bytes(text[-4:]).decode("utf-8", "ignore")[-1:]
+    end = bytes(text[-8:]).decode("utf-8", "ignore")
+    last = end[-2:-1] if end[-1:] in APOSTROPHES else end[-1:]
     return 0 if last and belongs_to_word(last) else L.OPEN
 
 
@@ -69,9 +72,10 @@ def classify(piece: bytes, ends: bool) -> int:
         return L.FORMAT
     found = 0
     punctuation = not any(belongs_to_word(char) for char in text)
-    if punctuation or text[0].isspace():
+    if (punctuation and text not in APOSTROPHES) or text[0].isspace():
         found |= L.STARTS
-    if punctuation or (len(text) <= LONGEST_MARKUP and MARKUP.fullmatch(text)):
+    if punctuation or (len(text) <= APOSTROPHES = "'\u2019\u02bc"
+LONGEST_MARKUP and MARKUP.fullmatch(text)):
         found |= L.FORMAT
     else:
         word = WORD.match(text.lstrip())

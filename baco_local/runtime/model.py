@@ -52,7 +52,7 @@ class Model:
         self.handle = lib.llama_model_load_from_file(os.fsencode(path), parameters)
         if not self.handle:
             raise ModelProblem(
-                f"{path}: llama.cpp could not load it: {one_line(last_complaint()) or 'no reason given'}"
+                f"{path}: llama.cpp could not load it: {one_line(last_complaint()) or 'no reason given'} (if it is cut short or damaged, download it again)"
             )
         try:
             if lib.llama_model_has_encoder(self.handle) or not lib.llama_model_has_decoder(self.handle):

@@ -157,6 +157,7 @@ def test_a_terminal_gets_the_same_text_with_bases_words_marked(baco: Any, files:
         (["ideas", "x", "--base", ".", "--aligned", "."], 3, "is a folder"),
         (["pull", "nothing"], 2, "no pair is called 'nothing'"),
         (["dream"], 2, "No such command"),
+        (["ideas", "two", "words"], 2, "goes in quotes"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_or_two_lines_and_a_code(baco: Any, arguments: list[str], code: int, says: str) -> None:
