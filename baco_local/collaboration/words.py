@@ -74,8 +74,7 @@ def classify(piece: bytes, ends: bool) -> int:
     punctuation = not any(belongs_to_word(char) for char in text)
     if (punctuation and text not in APOSTROPHES) or text[0].isspace():
         found |= L.STARTS
-    if punctuation or (len(text) <= APOSTROPHES = "'\u2019\u02bc"
-LONGEST_MARKUP and MARKUP.fullmatch(text)):
+    if punctuation or (len(text) <= LONGEST_MARKUP and MARKUP.fullmatch(text)):
         found |= L.FORMAT
     else:
         word = WORD.match(text.lstrip())
