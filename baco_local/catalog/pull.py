@@ -41,14 +41,14 @@ def pull(pair: PairEntry, progress: Progress) -> None:
     """Makes every file of the pair present and verified. Raises ModelProblem, in one or two lines."""
     progress.say(f"{pair.name}: {pair.title}")
     progress.say(f"licence: {pair.licence}")
-    with staging_lock():
-        for side, file in pair.files.items():
-            try:
+    for side, file in pair.files.items():
+        try:
+            with staging_lock():
                 pull_file(pair, side, file, progress)
-            except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise no_space(file, needed(file)) from None
-                raise ModelProblem(f"{error.filename or file.path}: {error.strerror or error}") from None
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise no_space(file, needed(file)) from None
+            raise ModelProblem(f"{error.filename or file.path}: {error.strerror or error}") from None
 
 
 def pull_file(pair: PairEntry, side: str, file: ModelFile, progress: Progress) -> None:

@@ -55,7 +55,7 @@ def read_file(path: Path) -> dict[str, PairEntry]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageProblem(f"{path}: can't be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError among them
         raise UsageProblem(f"{path}: not valid TOML: {one_line(str(error))}") from None
     check(path, "the file", content, {"pairs": dict}, required=False)
     pairs = {}
@@ -82,7 +82,7 @@ def read_side(path: Path, where: str, table: dict[str, Any]) -> ModelFile:
     sha256 = table.get("sha256", "").lower()
     if sha256 and not re.fullmatch("[0-9a-f]{64}", sha256):
         raise UsageProblem(f"{path}: {where}: sha256 must be 64 hexadecimal digits")
-    if table.get("size", 1) < 1:
+    if not 1 <= table.get("size", 1) < 1 << 60:
         raise UsageProblem(f"{path}: {where}: size must be the file's bytes")
     file = table.get("file") or Path(sources[0].member or sources[0].place).name
     if Path(file).name != file or file.startswith(".") or "\0" in file:

@@ -116,6 +116,8 @@ def from_stdin() -> str:
         raise UsageProblem("stdin is closed; give the prompt as an argument instead of -")
     try:
         return sys.stdin.buffer.read().decode("utf-8").removesuffix("\n")
+    except OSError as error:
+        raise UsageProblem(f"stdin can't be read ({error.strerror}); give the prompt as an argument") from None
     except UnicodeDecodeError:
         raise UsageProblem("the prompt on stdin is not UTF-8 text") from None
 

@@ -23,9 +23,17 @@ class Output:
     interrupted run). `marks`: are base's words marked?"""
 
     def __init__(self, path: Path | None, quiet: bool, total: int) -> None:
-        path = path.resolve() if path else None  # a link stays, its target is replaced
+        if path and str(path) == "/dev/stdout":
+            path = None
+        system = path is not None and path.is_absolute() and path.parts[1:2] in (("dev",), ("proc",))
+        try:
+            path = path.resolve() if path and not system else path  # a link stays, its target is replaced
+        except (OSError, RuntimeError) as error:
+            raise UsageProblem(f"{path}: can't be written ({error})") from None
         self.path, self.quiet, self.total = path, quiet, total
-        regular = path and (path.is_file() or not path.exists())  # a device or a fifo is written to as it is
+        regular = (
+            path and not system and (path.is_file() or not path.exists())
+        )  # a device or a fifo is written to as it is
         self.part = path.with_name(path.name + ".part") if path and regular else None
         self.file: BinaryIO = sys.stdout.buffer
         self.marks = not path and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -38,7 +46,7 @@ class Output:
             if self.path.is_dir():
                 raise UsageProblem(f"{self.path}: is a folder; give a file to write to")
             try:
-                self.file = (self.part or self.path).open("wb")
+                self.file = self.part.open("wb") if self.part else self.path.open("ab")
             except OSError as error:
                 raise UsageProblem(f"{self.path}: can't be written ({error.strerror})") from None
         return self

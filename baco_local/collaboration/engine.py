@@ -71,6 +71,8 @@ class Engine:
 def reader(side: Side) -> Reader:
     vocabulary = side.vocabulary
     classes = vocabulary.memo(CLASSES, lambda: words.classes(vocabulary.pieces(), vocabulary.ends))
+    if classes.shape != (vocabulary.n_tokens,) or classes.dtype != np.uint8:  # a damaged cache
+        classes = words.classes(vocabulary.pieces(), vocabulary.ends)
     return Reader(side, classes, Kernel(vocabulary.n_tokens))
 
 

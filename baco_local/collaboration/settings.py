@@ -1,6 +1,5 @@
 """What a writer asks for: the request, fixed while it runs, and the steering, which may change any time."""
 
-import math
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from baco_local.collaboration.routers import CONTENT_SOURCES, DEFAULT, router
 from baco_local.errors import UsageProblem
 from baco_local.native import layout as L
+from baco_local.text import one_line
 
 SYSTEM = "You are a helpful assistant."
 MAX_VARIANTS = 500
@@ -132,5 +132,6 @@ def check_text(name: str, text: str) -> None:
 
 
 def check_range(name: str, value: float, low: float, high: float, hint: str = "") -> None:
-    if math.isnan(value) or not low <= value <= high:
-        raise UsageProblem(f"{name} {value:g} is out of range: it takes {low:g} to {high:g}{hint}")
+    if not low <= value <= high:  # NaN neither
+        shown = f"{value:g}" if isinstance(value, float) else one_line(str(value)[:60], 40)
+        raise UsageProblem(f"{name} {shown} is out of range: it takes {low} to {high}{hint}")

@@ -158,6 +158,7 @@ def test_a_terminal_gets_the_same_text_with_bases_words_marked(baco: Any, files:
         (["pull", "nothing"], 2, "no pair is called 'nothing'"),
         (["dream"], 2, "No such command"),
         (["ideas", "two", "words"], 2, "goes in quotes"),
+        (["ideas", "x", "-n", "1" * 400], 2, "out of range"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_or_two_lines_and_a_code(baco: Any, arguments: list[str], code: int, says: str) -> None:
@@ -330,6 +331,8 @@ def test_an_output_that_is_no_plain_file_stays_what_it_is(baco: Any, tiny: list[
     assert baco(*command, link).returncode == 0
     assert link.is_symlink()
     assert len(lines(target.read_bytes())) == 1
+    done = baco(*command, "/dev/stdout")
+    assert len(lines(done.stdout)) == 1
     assert baco(*command, "/dev/null").returncode == 0
     assert Path("/dev/null").is_char_device()
 
