@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from baco_local import paths
 from baco_local.errors import ModelProblem
+from baco_local.native import products
 from baco_local.text import clean
 
 DEBUG, WARN, ERROR, CONTINUED = 1, 3, 4, 5  # ggml_log_level
@@ -23,6 +24,7 @@ ring: collections.deque[tuple[int, str]] = collections.deque(maxlen=400)
 _lock = threading.Lock()
 _file: TextIO | None = None
 _callback: Any = None  # must outlive every native call
+_products: list[str] = []  # why llama.cpp computes all matrix products itself; ''
 _debugging = False  # was the newest line at DEBUG level? Its continuations are dropped with it
 
 
@@ -40,7 +42,22 @@ def llama() -> Any:
     _callback = module.llama_log_callback(_log)
     module.llama_log_set(_callback, None)
     module.llama_backend_init()
+    _products.append(products.register(lambda name: _address(module, name)))
     return module
+
+
+def _address(module: Any, name: str) -> int | None:
+    """Of a function that llama.cpp's libraries contain or use; a handle also finds those of what it needs."""
+    try:
+        return ctypes.cast(getattr(module._lib, name), ctypes.c_void_p).value
+    except AttributeError:
+        return None
+
+
+def products_description() -> str:
+    """One phrase for people: who computes the matrix products here."""
+    llama()
+    return f"llama.cpp's own ({_products[0]})" if _products[0] else "baco-local's for 2 rows and more, else llama.cpp's"
 
 
 def _log(level: int, message: bytes | None, _data: object) -> None:
