@@ -60,7 +60,7 @@ class ScriptedSide:
     def __init__(self, name: str, pieces: Sequence[str | bytes], script: Script, *, cuts: bool = True) -> None:
         self.name, self.script, self.cuts = name, script, cuts
         self.vocabulary = ScriptedVocabulary(pieces)
-        self.n_ctx, self.tile = 1000, 1
+        self.n_ctx, self.tile, self.threads = 1000, 1, 1
         self.work = Work()
         self.held: dict[int, list[int]] = {}
         self.calls: list[list[Span]] = []
@@ -82,6 +82,12 @@ class ScriptedSide:
             if span.logits:
                 rows.append(self.row(b"".join(map(self.vocabulary.piece, held)).decode("utf-8", "surrogateescape")))
         return np.array(rows, np.float32).reshape(len(rows), self.vocabulary.n_tokens)
+
+    def submit(self, spans: Sequence[Span]) -> None:
+        self.newest = self.evaluate(spans)
+
+    def rows(self) -> np.ndarray:
+        return self.newest
 
     def row(self, text: str) -> np.ndarray:
         row = np.full(self.vocabulary.n_tokens, -np.inf, np.float32)

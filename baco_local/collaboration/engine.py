@@ -5,26 +5,29 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from baco_local.collaboration import prompts, words
+from baco_local.collaboration import caches, prompts, words
+from baco_local.collaboration.caches import PROMPT
 from baco_local.collaboration.settings import Request
-from baco_local.collaboration.side import Side, Span
+from baco_local.collaboration.side import Side, Span, evaluate
+from baco_local.collaboration.variant import SPEAKERS, Writing
 from baco_local.errors import RoomProblem, UsageProblem
 from baco_local.native import Kernel
+from baco_local.native import layout as L
 
-PROMPT = 0  # the sequence that holds the prompt; slot s writes in sequence s + 1
 CLASSES = "classes-2"  # change with the meaning of words.classify
 
 
 @dataclass(slots=True)
 class Reader:
-    """One side with what the loop needs beside it. `last`: logits after the kept prompt, (1, n_tokens)."""
+    """One side with what the loop needs beside it."""
 
     side: Side
     classes: np.ndarray
-    kernel: Kernel
-    prompt: list[int] = field(default_factory=list)
-    last: np.ndarray | None = None
-    budget: int = 0  # tokens that one variant may have on this side
+    held: list[int] = field(default_factory=list)  # tokens in sequence PROMPT
+    last: np.ndarray | None = None  # logits after them, (1, n_tokens)
+    start: int = 0  # how many of them are the prompt's
+    begun: int = 0  # and how many of the text that every variant begins with
+    budget: int = 0  # tokens that one variant may add on this side
 
 
 class Engine:
@@ -36,12 +39,14 @@ class Engine:
     def __init__(self, base: Side, aligned: Side, same_vocabulary: bool) -> None:
         self.same_vocabulary = same_vocabulary
         self.readers = (reader(base), reader(aligned))
+        self.kernel = Kernel([one.classes for one in self.readers], base.threads)
         self.busy = threading.Lock()  # held by the running session
         self.closed = threading.Event()  # set when the models are going away
 
-    def prepare(self, request: Request, stopped: threading.Event) -> prompts.Prompts:
-        """Evaluates the prompt on both sides as far as it isn't yet. Raises RoomProblem when
-        prompt and variants don't fit. Returns early, half done, when `stopped` is set."""
+    def prepare(self, request: Request, stopped: threading.Event) -> Writing:
+        """Evaluates the prompt, and the text all variants begin with, on both sides as far as they
+        aren't yet. Returns what every variant starts as. Raises RoomProblem when prompt and
+        variants don't fit. Returns early, half done, when `stopped` is set."""
         base, aligned = self.readers
         both = prompts.build(request, base.side, aligned.side)
         for item, prompt in ((base, both.base), (aligned, both.aligned)):
@@ -52,20 +57,39 @@ class Engine:
         slots = min(request.n, request.slots)
         # The other side may need more tokens for the same text than the speaker did.
         budget = request.max_tokens + 1 if self.same_vocabulary else 2 * request.max_tokens + 16
-        for item, prompt in ((base, both.base), (aligned, both.aligned)):
-            if len(prompt) + request.max_tokens > item.side.n_ctx:
+        begins = self.begins(request, both.before)
+        wholes = [prompt + half.ids for prompt, half in zip((both.base, both.aligned), begins.halves, strict=True)]
+        for item, prompt, whole in zip(self.readers, (both.base, both.aligned), wholes, strict=True):
+            if len(whole) + request.max_tokens > item.side.n_ctx:
                 raise RoomProblem(
-                    f"the prompt is {len(prompt)} tokens and the variants up to {request.max_tokens}, but {item.side.name} "
+                    f"the prompt is {len(whole)} tokens and the variants up to {request.max_tokens}, but {item.side.name} "
                     f"holds {item.side.n_ctx}\nshorten the prompt or lower --max-tokens"
                 )
-            item.budget = min(budget, item.side.n_ctx - len(prompt))
-            if not item.side.room(slots + 1, len(prompt) + slots * item.budget):
-                item.prompt, item.last = [], None
+            item.start, item.begun = len(prompt), len(whole) - len(prompt)
+            item.budget = min(budget, item.side.n_ctx - len(whole))
+            if not item.side.room(slots + 1, len(whole) + slots * item.budget):
+                item.held, item.last = [], None
             for slot in range(slots):
                 item.side.cut(slot + 1, 0)
-        for item, prompt in ((base, both.base), (aligned, both.aligned)):
-            keep_prompt(item, prompt, stopped)
-        return both
+        for item, whole in zip(self.readers, wholes, strict=True):
+            keep_prompt(item, whole, stopped)
+        return begins
+
+    def begins(self, request: Request, before: bytes) -> Writing:
+        """A variant with the request's kept tokens, in both models' tokens. Raises UsageProblem for foreign ones."""
+        begins = Writing(0, 0, before, opening=request.first == "aligned")
+        for item in self.readers:
+            item.begun, item.budget = 0, item.side.n_ctx
+        for token in request.kept:
+            own = token.speaker in SPEAKERS and self.readers[SPEAKERS.index(token.speaker)]
+            if not own or not 0 <= token.id < len(own.classes) or own.classes[token.id] & L.END:
+                raise UsageProblem(
+                    f"the kept token {token.piece!r} ({token.id}, {token.speaker}) is not one of this pair's"
+                )
+        caches.replay(self, begins, request.kept)
+        if words.unfinished(begins.text):
+            raise UsageProblem("the kept tokens end inside a character; keep one more, or one less")
+        return begins
 
 
 def reader(side: Side) -> Reader:
@@ -73,25 +97,25 @@ def reader(side: Side) -> Reader:
     classes = vocabulary.memo(CLASSES, lambda: words.classes(vocabulary.pieces(), vocabulary.ends))
     if classes.shape != (vocabulary.n_tokens,) or classes.dtype != np.uint8:  # a damaged cache
         classes = words.classes(vocabulary.pieces(), vocabulary.ends)
-    return Reader(side, classes, Kernel(vocabulary.n_tokens))
+    return Reader(side, classes)
 
 
 def keep_prompt(item: Reader, prompt: list[int], stopped: threading.Event) -> None:
     """Evaluates what `prompt` doesn't share with the kept one; in batches, so that a stop is quick."""
-    if item.last is not None and item.prompt == prompt:
+    if item.last is not None and item.held == prompt:
         return
     item.last = None
     shared = 0
-    while shared < min(len(item.prompt), len(prompt) - 1) and item.prompt[shared] == prompt[shared]:
+    while shared < min(len(item.held), len(prompt) - 1) and item.held[shared] == prompt[shared]:
         shared += 1
     if not item.side.cut(PROMPT, shared):
         shared = 0
-    item.prompt = prompt[:shared]
+    item.held = prompt[:shared]
     while shared < len(prompt) and not stopped.is_set():
         part = prompt[shared : shared + item.side.n_batch]
         final = shared + len(part) == len(prompt)
-        rows = item.side.evaluate([Span(PROMPT, shared, part, logits=final)])
+        rows = evaluate(item.side, [Span(PROMPT, shared, part, logits=final)])
         shared += len(part)
-        item.prompt = prompt[:shared]
+        item.held = prompt[:shared]
         if final:
             item.last = rows.copy()

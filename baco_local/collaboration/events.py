@@ -7,9 +7,11 @@ from baco_local.collaboration.variant import Token, Variant
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A variant got a slot."""
+    """A variant got a slot. `kept`: the tokens it begins with, of its `parent` or of the request."""
 
     index: int
+    kept: tuple[Token, ...] = ()
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,32 +6,67 @@ done depends on the state alone, never on the clock: same seed, same bytes.
 """
 
 import time
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from baco_local.collaboration import caches, ends, randomness, words
-from baco_local.collaboration.engine import PROMPT, Engine, Reader
+from baco_local.collaboration.caches import PROMPT
+from baco_local.collaboration.engine import Engine, Reader
 from baco_local.collaboration.events import Began, Ended, Event, Wrote
-from baco_local.collaboration.prompts import Prompts
 from baco_local.collaboration.settings import Request, Steering
 from baco_local.collaboration.side import Span
-from baco_local.collaboration.variant import ALIGNED, BASE, SPEAKERS, Held, Routing, Token, Writing
+from baco_local.collaboration.variant import ALIGNED, BASE, SPEAKERS, Held, Routing, Start, Token, Writing
 from baco_local.errors import Problem
+from baco_local.native import addresses
 from baco_local.native import layout as L
 
 CHECK_EVERY = 8  # tokens between two looks for a loop
 PURPOSES = (randomness.BY_BASE, randomness.BY_ALIGNED)
+NOTHING = np.zeros(0, np.int32)
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one model does in a tick: spans to evaluate for `batch`; `fresh` are served by the prompt's logits."""
+
+    who: int
+    reader: Reader
+    batch: list[Writing] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    fresh: list[Writing] = field(default_factory=list)
+
+
+class Found(NamedTuple):
+    """What the kernel found for one job; the names are those of its layout."""
+
+    token: int
+    p: float
+    top: int
+    top_p: float
+    entropy: float
+    speaker: int
+    starts: int
 
 
 class Loop:
-    """Writes the variants of one request. Call `tick` until `done`; events gather in `events`."""
+    """Writes the variants of one request. Call `tick` until `done`; events gather in `events`.
 
-    def __init__(self, engine: Engine, request: Request, prompts: Prompts) -> None:
-        self.engine, self.request, self.before = engine, request, prompts.before
+    begins: what every variant starts as, the text it follows and the tokens it keeps.
+    """
+
+    def __init__(self, engine: Engine, request: Request, begins: Writing) -> None:
+        self.engine, self.request, self.begins = engine, request, begins
         self.stops = tuple(stop.encode() for stop in request.stop)
+        self.longest = len(begins.tokens) + request.max_tokens
         self.writing: list[Writing] = []
         self.free = list(range(min(request.n, request.slots)))
+        self.waiting = deque(Start(index) for index in range(request.n))
+        self.known: dict[int, Writing] = {}  # by index, the ended ones too
         self.begun = 0  # variants that have had a slot
         self.events: list[Event] = []
         self.tokens = self.base_tokens = 0
@@ -46,91 +81,126 @@ class Loop:
 
     @property
     def done(self) -> bool:
-        return not self.writing and self.begun == self.request.n
+        return not self.writing and not self.waiting
 
     def tick(self) -> None:
-        while self.free and self.begun < self.request.n:
-            self.begin(self.free.pop(0))
-        self.advance(BASE)
-        self.advance(ALIGNED)
+        while self.free and self.waiting:
+            self.begin(self.free.pop(0), self.waiting.popleft())
+        turns = [self.turn(who) for who in (BASE, ALIGNED)]
+        for turn in turns:  # a GPU computes one while the other is submitted
+            if turn.spans:
+                turn.reader.side.submit(turn.spans)
+        self.serve(turns)
 
     def cancel(self) -> None:
         for writing in list(self.writing):
             self.end(writing, "cancelled")
 
-    def begin(self, slot: int) -> None:
-        for reader in self.engine.readers:
-            reader.side.copy(PROMPT, slot + 1)
-        writing = Writing(self.begun, slot, self.before, opening=self.request.first == "aligned")
+    def branch(self, index: int, source: int, at: int) -> None:
+        """Variant `index` begins with the first `at` tokens of variant `source`, or a little less: with
+        whole characters. It has the next free slot."""
+        if writing := self.known.get(source):
+            while at > len(self.begins.tokens) and words.unfinished(writing.text[: writing.end_of(at)]):
+                at -= 1
+            kept = tuple(writing.tokens[: max(at, len(self.begins.tokens))])
+            self.waiting.appendleft(Start(index, kept, writing))
+
+    def begin(self, slot: int, start: Start) -> None:
+        writing = deepcopy(self.begins)
+        writing.index, writing.slot, writing.began = start.index, slot, time.perf_counter()
+        source = start.parent
+        if source and source in self.writing and tuple(source.tokens[: len(start.kept)]) == start.kept:
+            writing = Writing(start.index, slot, self.begins.before, opening=self.begins.opening)
+            caches.branch(self.engine, writing, source, start.kept)
+        else:
+            for reader, half in zip(self.engine.readers, writing.halves, strict=True):
+                reader.side.copy(PROMPT, slot + 1)
+                half.evaluated = reader.begun
+            caches.replay(self.engine, writing, start.kept[len(writing.tokens) :])
+        if writing.tokens:
+            writing.speaker = writing.wants = SPEAKERS.index(writing.tokens[-1].speaker)
+        writing.kept, writing.parent = len(writing.tokens), source.index if source else None
         self.writing.append(writing)
+        self.known[writing.index] = writing
         self.begun += 1
-        self.events.append(Began(writing.index))
+        self.events.append(Began(writing.index, tuple(writing.tokens), writing.parent))
 
-    # One model's part of a tick -----------------------------------------------------------
+    # One tick: what each model evaluates, then the kernel over all rows --------------------
 
-    def advance(self, who: int) -> None:
+    def turn(self, who: int) -> Turn:
         reader = self.engine.readers[who]
-        fresh: list[Writing] = []  # those at the prompt's end: its kept logits serve them
-        batch: list[Writing] = []
-        spans: list[Span] = []
+        turn = Turn(who, reader)
         room = reader.side.n_batch
         for writing in self.served(who, reader.side.tile):
             half = writing.halves[who]
             if not caches.catch_up(reader, writing, half):
                 self.end(writing, "length")
                 continue
-            if not half.ids:
-                fresh.append(writing)
+            if len(half.ids) == reader.begun:
+                turn.fresh.append(writing)
                 continue
             caches.take_back(reader, writing, half)
-            if len(half.ids) - half.evaluated <= room or not batch:
+            if len(half.ids) - half.evaluated <= room or not turn.batch:
                 span = caches.pending(reader, writing, half)
                 room -= len(span.tokens)
-                spans.append(span)
-                batch.append(writing)
-        if fresh and reader.last is not None:
-            self.serve(reader, who, fresh, reader.last, np.zeros(len(fresh), np.int32))
-        if batch:
-            rows = reader.side.evaluate(spans)
-            self.serve(reader, who, batch, rows, np.arange(len(batch), dtype=np.int32))
+                turn.spans.append(span)
+                turn.batch.append(writing)
+        return turn
 
     def served(self, who: int, tile: int) -> list[Writing]:
-        """Who gets a row now, the shortest first. One or two beyond whole tiles would cost as much as
+        """Who gets a row now, the shortest first. A few beyond whole tiles would cost as much as
         a tile, so they wait and go with the next batch."""
         waiting = sorted((w for w in self.writing if w.wants == who), key=lambda w: (len(w.tokens), w.slot))
-        rows = sum(bool(w.text) for w in waiting)  # those without text have the prompt's logits
-        over = rows % tile
+        begun = self.engine.readers[who].begun
+        rows = sum(len(w.halves[who].ids) > begun or len(w.text) > w.halves[who].covered for w in waiting)
+        over = rows % tile  # the others have the prompt's logits
         return waiting[:-over] if 0 < over <= tile // 2 and rows > tile else waiting
 
-    def serve(self, reader: Reader, who: int, batch: list[Writing], logits: np.ndarray, rows: np.ndarray) -> None:
-        """Runs the kernel over the rows, and does what it found."""
-        jobs = self.jobs[: len(batch)]
-        jobs["row"] = rows
-        jobs["action"] = [self.action(writing, who) for writing in batch]
-        jobs["flags"] = [self.flags(writing, who) for writing in batch]
-        variants = np.array([writing.index for writing in batch])
-        places = np.array([len(writing.tokens) for writing in batch])
-        jobs["u_draw"] = randomness.uniforms(self.request.seed, variants, places, PURPOSES[who])
-        jobs["u_route"] = randomness.uniforms(self.request.seed, variants, places, randomness.FOR_ROUTE)
-        ids, counts = self.penalised(jobs, batch, who)
-        self.run(reader, logits, jobs, ids, counts)
+    def serve(self, turns: Sequence[Turn]) -> None:
+        """Runs the kernel over the rows of both models, and does what it found."""
+        served: list[tuple[int, Writing]] = []
+        places = []
+        for turn in turns:
+            if turn.fresh and turn.reader.last is not None:
+                served += [(turn.who, writing) for writing in turn.fresh]
+                places.append(np.repeat(addresses(turn.reader.last), len(turn.fresh)))
+            if turn.batch:
+                served += [(turn.who, writing) for writing in turn.batch]
+                places.append(addresses(turn.reader.side.rows()))
+        if not served:
+            return
+        jobs = self.jobs[: len(served)]
+        jobs["row"] = np.concatenate(places)
+        jobs["side"] = [who for who, _ in served]
+        jobs["action"] = [self.action(writing, who) for who, writing in served]
+        jobs["flags"] = [self.flags(writing, who) for who, writing in served]
+        variants = np.array([writing.index for _, writing in served])
+        lengths = np.array([len(writing.tokens) for _, writing in served])
+        purposes = np.array([PURPOSES[who] for who, _ in served])
+        jobs["u_draw"] = randomness.uniforms(self.request.seed, variants, lengths, purposes)
+        if self.settings["rule"][0] == L.RAND:
+            purposes[:] = randomness.FOR_ROUTE
+            jobs["u_route"] = randomness.uniforms(self.request.seed, variants, lengths, purposes)
+        ids, counts = self.penalised(jobs, served)
+        self.run(jobs, ids, counts)
         looked = jobs["action"] == L.LOOK
         if looked.any():  # base waits for aligned's view of the place: where the rule fires, aligned draws
-            fires = [self.fires(writing, int(top)) for writing, top in zip(batch, jobs["top"], strict=True)]
+            fires = [self.fires(writing, int(top)) for (_, writing), top in zip(served, jobs["top"], strict=True)]
             again = jobs[looked & np.array(fires)]
             again["action"] = L.DRAW
             again["flags"] |= L.RESTRICT
-            self.run(reader, logits, again, ids, counts)
+            self.run(again, ids, counts)
             jobs[looked & np.array(fires)] = again
-        for writing, job in zip(batch, jobs.tolist(), strict=True):
-            found = dict(zip(L.JOB.names or (), job, strict=True))
-            if found["top"] < 0:
-                raise Problem(f"{reader.side.name}: the model computes no usable probabilities; use another file")
+        columns = [jobs[name].tolist() for name in Found._fields]
+        for (who, writing), found in zip(served, map(Found._make, zip(*columns, strict=True)), strict=True):
+            if found.top < 0:
+                name = self.engine.readers[who].side.name
+                raise Problem(f"{name}: the model computes no usable probabilities; use another file")
             (self.base_found if who == BASE else self.aligned_found)(writing, found)
 
-    def run(self, reader: Reader, logits: np.ndarray, jobs: np.ndarray, ids: np.ndarray, counts: np.ndarray) -> None:
+    def run(self, jobs: np.ndarray, ids: np.ndarray, counts: np.ndarray) -> None:
         started = time.perf_counter()
-        reader.kernel.serve(logits, reader.classes, self.settings, jobs, ids, counts)
+        self.engine.kernel.serve(self.settings, jobs, ids, counts)
         self.kernel_seconds += time.perf_counter() - started
 
     def action(self, writing: Writing, who: int) -> int:
@@ -146,14 +216,14 @@ class Loop:
             flags |= L.RESTRICT
         return flags
 
-    def penalised(self, jobs: np.ndarray, batch: list[Writing], who: int) -> tuple[np.ndarray, np.ndarray]:
+    def penalised(self, jobs: np.ndarray, served: list[tuple[int, Writing]]) -> tuple[np.ndarray, np.ndarray]:
         """The tokens that each job's penalties fall on, with how often they occurred."""
         jobs["n_penalised"] = 0
         if not self.steering.sampling.penalises:
             return NOTHING, NOTHING
         ids: list[int] = []
         counts: list[int] = []
-        for job, writing in zip(jobs, batch, strict=True):
+        for job, (who, writing) in zip(jobs, served, strict=True):
             seen = Counter(writing.halves[who].ids[-self.steering.sampling.window :])
             job["penalised"], job["n_penalised"] = len(ids), len(seen)
             ids += seen.keys()
@@ -170,33 +240,33 @@ class Loop:
 
     # What follows from a draw (the numbers are the rules of the method) -----------------------
 
-    def aligned_found(self, writing: Writing, found: dict[str, float]) -> None:
-        token, p = int(found["token"]), found["p"]
+    def aligned_found(self, writing: Writing, found: Found) -> None:
+        token, p = found.token, found.p
         if writing.held:  # base's candidate waited for aligned's top piece
             held, writing.held = writing.held, None
             if token < 0:
                 self.commit(writing, BASE, held.token, held.p, held.seen)
             else:
                 self.commit(writing, ALIGNED, token, p, held.seen)
-        elif writing.decided or not found["starts"] or self.inside_first_word(writing) or not self.routes:
+        elif writing.decided or not found.starts or self.inside_first_word(writing) or not self.routes:
             self.commit(writing, ALIGNED, token, p, writing.seen)
         else:
-            writing.held = Held(token, p, self.fires(writing, int(found["top"])))
+            writing.held = Held(token, p, self.fires(writing, found.top))
             writing.wants = BASE
 
-    def base_found(self, writing: Writing, found: dict[str, float]) -> None:
-        token, p, seen = int(found["token"]), found["p"], Routing(found["top_p"], found["entropy"])
+    def base_found(self, writing: Writing, found: Found) -> None:
+        token, p, seen = found.token, found.p, Routing(found.top_p, found.entropy)
         if writing.held:
             held, writing.held = writing.held, None
-            if found["speaker"] == BASE and not self.barred(writing, token):
+            if found.speaker == BASE and not self.barred(writing, token):
                 self.commit(writing, BASE, token, p, seen)
             else:
                 self.commit(writing, ALIGNED, held.token, held.p, seen)
         elif self.barred(writing, token):
-            self.hand_over(writing, seen if found["starts"] else None)
-        elif not found["starts"]:
+            self.hand_over(writing, seen if found.starts else None)
+        elif not found.starts:
             self.commit(writing, BASE, token, p, None)
-        elif found["speaker"] == ALIGNED:
+        elif found.speaker == ALIGNED:
             self.hand_over(writing, seen)
         elif self.steering.content_source != "base" and self.settings["content"][0] != L.NO_CONTENT:
             writing.held, writing.wants = Held(token, p, seen=seen), ALIGNED
@@ -238,13 +308,8 @@ class Loop:
         if token < 0 or reader.classes[token] & L.END:
             self.end(writing, "end")
             return
-        length, piece = len(writing.text), reader.side.vocabulary.piece(token)
-        shown = writing.add(piece)
-        for side, half in enumerate(writing.halves):
-            other = self.engine.readers[side].side.vocabulary
-            if side == who or (self.engine.same_vocabulary and half.covered == length and token < other.n_tokens):
-                half.ids.append(token)
-                half.covered = len(writing.text)
+        length = len(writing.text)
+        shown = caches.append(self.engine, writing, who, token)
         routed = seen is not None
         record = Token(
             shown, token, SPEAKERS[who], routed, p, seen.top_p if seen else None, seen.entropy if seen else None
@@ -253,7 +318,7 @@ class Loop:
         self.tokens += 1
         self.base_tokens += who == BASE
         self.events.append(Wrote(writing.index, record))
-        self.check_end(writing, len(piece))
+        self.check_end(writing, len(writing.text) - length)
 
     def check_end(self, writing: Writing, new: int) -> None:
         at = ends.stop_at(writing.text, self.stops, new) if self.stops else None
@@ -263,7 +328,7 @@ class Loop:
         elif len(writing.tokens) % CHECK_EVERY == 0 and (loop := ends.loops_from(writing.text)) is not None:
             writing.cut(loop)
             self.end(writing, "repetition")
-        elif len(writing.tokens) >= self.request.max_tokens:
+        elif len(writing.tokens) >= self.longest:
             self.end(writing, "length")
 
     def end(self, writing: Writing, stop: str) -> None:
@@ -274,6 +339,3 @@ class Loop:
         self.free.sort()
         steering = self.steering
         self.events.append(Ended(writing.finished(stop, self.request.seed, steering.router, steering.threshold)))
-
-
-NOTHING = np.zeros(0, np.int32)

@@ -18,10 +18,12 @@ def mix(x: Words) -> Words:
     return x ^ (x >> np.uint64(31))
 
 
-def uniforms(seed: int, variants: np.ndarray, places: np.ndarray, purpose: int) -> np.ndarray:
-    """(n,) float64 in (0, 1) for n pairs of variant index and place (tokens written before)."""
+def uniforms(seed: int, variants: np.ndarray, places: np.ndarray, purposes: np.ndarray | int) -> np.ndarray:
+    """(n,) float64 in (0, 1) for n variant indexes, places (tokens written before) and purposes."""
     with np.errstate(over="ignore"):
         key = mix(np.full(len(variants), seed % 2**64, np.uint64) + _GOLDEN)
         key = mix(key + _GOLDEN * (variants.astype(np.uint64) + np.uint64(1)))
-        key = mix(key + _GOLDEN * (places.astype(np.uint64) * np.uint64(4) + np.uint64(purpose + 1)))
+        key = mix(
+            key + _GOLDEN * (places.astype(np.uint64) * np.uint64(4) + np.asarray(purposes, np.uint64) + np.uint64(1))
+        )
     return np.asarray(((key >> np.uint64(12)) + 0.5) * 2.0**-52)  # never 0: that would draw the impossible

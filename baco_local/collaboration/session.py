@@ -31,6 +31,8 @@ class Session:
         self._stopped = threading.Event()
         self._news = threading.Condition()
         self._events: collections.deque[Event] = collections.deque()
+        self._branches: collections.deque[tuple[int, int, int]] = collections.deque()
+        self._next = request.n  # index of the next branch
         self._over = False
         self._thread = threading.Thread(target=self._run, name="baco-local session", daemon=True)
 
@@ -55,6 +57,15 @@ class Session:
                 changes.setdefault("threshold", None)
             self._steering = replace(self._steering, **changes)
             return self._steering
+
+    def branch(self, variant: int, at: int) -> int:
+        """One more variant, which begins with the first `at` tokens of another one of this session.
+        Returns its index. Nothing comes of it when the session is over by then: go on from an earlier
+        session's variant with `Request(kept=variant.trace[:at])`."""
+        with self._steering_lock:
+            index, self._next = self._next, self._next + 1
+            self._branches.append((index, variant, at))
+            return index
 
     def stop(self) -> None:
         """Ends every variant, within one tick, as `cancelled`; what is written is kept."""
@@ -97,12 +108,13 @@ class Session:
         started = time.perf_counter()
         works = [reader.side.work for reader in self.engine.readers]
         decoded = sum(work.seconds for work in works)
-        prompts = self.engine.prepare(self.request, self._stopped)
-        loop = Loop(self.engine, self.request, prompts)
+        loop = Loop(self.engine, self.request, self.engine.prepare(self.request, self._stopped))
         aim = Aim()
         while not (loop.done or self._stopped.is_set() or self.engine.closed.is_set()):
             steering = self._steering
             loop.steer(aim.steering(steering, loop))
+            while self._branches:
+                loop.branch(*self._branches.popleft())
             try:
                 loop.tick()
             except BaseException:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from baco_local.collaboration.routers import CONTENT_SOURCES, DEFAULT, router
+from baco_local.collaboration.variant import Token
 from baco_local.errors import UsageProblem
 from baco_local.native import layout as L
 from baco_local.text import one_line
@@ -93,6 +94,8 @@ class Request:
 
     mode: `instruct` (the prompt is a task) or `continue` (the prompt is text to carry on).
     first: who writes the first word, `aligned` or `router`. slots: variants written at once.
+    kept: tokens that every variant begins with, the first ones of an earlier variant's trace over
+    the same pair and prompt; it goes on from there for up to max_tokens more.
     """
 
     prompt: str
@@ -104,6 +107,7 @@ class Request:
     first: str = "aligned"
     stop: tuple[str, ...] = ()
     slots: int = 16
+    kept: tuple[Token, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("prompt", "system"):

@@ -11,7 +11,7 @@ import numpy as np
 
 from baco_local.runtime.spans import Span, Work
 
-__all__ = ["Side", "Span", "Vocabulary", "Work"]
+__all__ = ["Side", "Span", "Vocabulary", "Work", "evaluate"]
 
 
 class Vocabulary(Protocol):
@@ -42,6 +42,7 @@ class Side(Protocol):
     chat_template: str | None
     n_batch: int
     n_ctx: int
+    threads: int
     tile: int  # rows of a batch that cost as much as one; 1 where each costs its own
     work: Work
 
@@ -51,10 +52,20 @@ class Side(Protocol):
     def room(self, n_sequences: int, n_cells: int) -> bool:
         """Makes place for so many sequences and tokens; False when that dropped all sequences."""
 
-    def evaluate(self, spans: Sequence[Span]) -> np.ndarray:
-        """(rows, n_tokens) float32 logits after each span that wants them, valid until the next call."""
+    def submit(self, spans: Sequence[Span]) -> None:
+        """Starts the evaluation of one batch."""
+
+    def rows(self) -> np.ndarray:
+        """(rows, n_tokens) float32, contiguous: logits after each span of that batch that wants them,
+        valid until the next one is submitted."""
 
     def copy(self, source: int, target: int) -> None: ...
 
     def cut(self, sequence: int, length: int) -> bool:
         """Keeps `length` tokens; False when nothing could be kept."""
+
+
+def evaluate(side: Side, spans: Sequence[Span]) -> np.ndarray:
+    """One batch, start to end."""
+    side.submit(spans)
+    return side.rows()

@@ -27,7 +27,8 @@ class Token:
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One idea. `text` is its tokens' pieces joined. stop: end, length, stop-string, repetition or
-    cancelled. seconds: from its first evaluation to its end."""
+    cancelled. seconds: from its first evaluation to its end. The first `kept` tokens are another
+    one's: those of `parent`, a variant of the same session, or of the request."""
 
     index: int
     text: str
@@ -37,6 +38,8 @@ class Variant:
     router: str
     threshold: float | None
     seconds: float
+    kept: int = 0
+    parent: int | None = None
 
     @property
     def tokens(self) -> int:
@@ -46,6 +49,15 @@ class Variant:
     def base_share(self) -> float:
         """Fraction of tokens that base wrote; 0 for an empty text."""
         return sum(token.speaker == "base" for token in self.trace) / max(1, len(self.trace))
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A variant that waits for a slot, and the tokens it begins with."""
+
+    index: int
+    kept: tuple[Token, ...] = ()
+    parent: "Writing | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,7 @@ class Half:
     covered: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Writing:
     """A variant being written in a slot. `wants` is the model whose logits it needs next."""
 
@@ -94,6 +106,8 @@ class Writing:
     held: Held | None = None
     decided: bool = False  # the router has named aligned for this place
     seen: Routing | None = None  # what it saw then
+    kept: int = 0  # tokens it began with
+    parent: int | None = None  # the variant they are from
     began: float = field(default_factory=time.perf_counter)
 
     @property
@@ -108,6 +122,10 @@ class Writing:
         shown = clean(self.text[self.shown : end].decode("utf-8", "replace"))
         self.shown = end
         return shown
+
+    def end_of(self, tokens: int) -> int:
+        """Where the first so many tokens end, in bytes of `text`."""
+        return self.starts[tokens] if tokens < len(self.starts) else len(self.text)
 
     def cut(self, length: int) -> None:
         """Keeps `length` bytes of text and the tokens that begin before that, with what they show of it."""
@@ -126,4 +144,5 @@ class Writing:
     def finished(self, stop: str, seed: int, router: str, threshold: float | None) -> Variant:
         text = "".join(token.piece for token in self.tokens)
         seconds = time.perf_counter() - self.began
-        return Variant(self.index, text, tuple(self.tokens), stop, seed, router, threshold, seconds)
+        kept = min(self.kept, len(self.tokens))
+        return Variant(self.index, text, tuple(self.tokens), stop, seed, router, threshold, seconds, kept, self.parent)

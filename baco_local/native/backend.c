@@ -7,6 +7,7 @@
 
 #include "ggml_abi.h"
 #include "matmul.h"
+#include "parallel.h"
 
 #ifdef _WIN32
 #define API __declspec(dllexport)
@@ -127,12 +128,17 @@ static int compute_product(scratch *s, const choice *c, tensor *t)
     /* chunks small enough for both threads to end together, and never a part of a tile */
     j.chunk = whole.n / (s->threads * 8) / COLUMNS * COLUMNS;
     j.chunk = j.chunk < COLUMNS ? COLUMNS : j.chunk > 1024 ? 1024 : j.chunk;
-    if (s->threads > 1)
-        ggml.parallel(work, &j, (unsigned)s->threads, 0);
-    else
-        work(&j);
+    run_parallel(work, &j, s->threads);
     products++;
     return SUCCESS;
+}
+
+void run_parallel(void (*function)(void *), void *data, int threads)
+{
+    if (threads > 1 && ggml.parallel)
+        ggml.parallel(function, data, (unsigned)threads, 0);
+    else
+        function(data);
 }
 
 static int graph_compute(backend *b, void *graph)
@@ -277,7 +283,7 @@ API const char *baco_products_register(const ggml_functions *functions, const ch
     if (done)
         return NULL;
     ggml = *functions;
-    if (!choose(level, &best))
+    if (!level || !choose(level, &best))
         return "no instructions for it";
     const char *problem = difference();
     if (problem)

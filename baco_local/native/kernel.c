@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "parallel.h"
 #include "rows.h"
 
 #ifdef _WIN32
@@ -25,7 +26,8 @@ enum { ALWAYS = 0, NEVER = 1, P = 2, H = 3, RAND = 4, NUDGING = 5 };
 enum { UNROUTED = -1, BASE = 0, ALIGNED = 1 };
 
 typedef struct {
-    int32_t row, action, flags, n_penalised;
+    const float *row; /* of logits */
+    int32_t side, action, flags, n_penalised;
     int64_t penalised; /* offset of the first into ids and counts */
     double u_draw, u_route;
     double p, top_p, entropy;
@@ -419,14 +421,48 @@ API void baco_kernel_layout(int *job_size, int *settings_size)
     *settings_size = (int)sizeof(settings);
 }
 
-/* logits: rows of n_vocab floats; classes: n_vocab bytes; results are written into the jobs.
- * Returns 0, or -1 when the kernel was made for another vocabulary size. */
-API int baco_kernel_serve(kernel *k, const float *logits, int n_vocab, const uint8_t *classes, const settings *s, job *jobs,
-                          int n_jobs, const int32_t *ids, const int32_t *counts)
+/* All jobs of a tick, of both models; threads take them one by one, each with scratch of its own. */
+typedef struct {
+    kernel *const *kernels; /* [thread][side] */
+    const uint8_t *const *classes; /* [side], bytes of the vocabulary */
+    const settings *settings;
+    job *jobs;
+    const int32_t *ids, *counts;
+    int n_sides, n_jobs, next_job, next_thread;
+} tick;
+
+static void serve_some(void *data)
 {
-    if (k->n != n_vocab)
-        return -1;
-    for (int i = 0; i < n_jobs; i++)
-        serve(k, logits + (size_t)jobs[i].row * (size_t)n_vocab, classes, s, &jobs[i], ids, counts);
-    return 0;
+    tick *t = data;
+    kernel *const *own = t->kernels + t->n_sides * __atomic_fetch_add(&t->next_thread, 1, __ATOMIC_RELAXED);
+    for (int i; (i = __atomic_fetch_add(&t->next_job, 1, __ATOMIC_RELAXED)) < t->n_jobs;) {
+        job *j = t->jobs + i;
+        serve(own[j->side], j->row, t->classes[j->side], t->settings, j, t->ids, t->counts);
+    }
+}
+
+/* Results are written into the jobs. kernels: made by baco_kernel_new, threads * n_sides of them. */
+API void baco_kernel_serve(kernel *const *kernels, int n_sides, const uint8_t *const *classes, const settings *s, job *jobs,
+                           int n_jobs, const int32_t *ids, const int32_t *counts, int threads)
+{
+    tick t = {kernels, classes, s, jobs, ids, counts, n_sides, n_jobs, 0, 0};
+    run_parallel(serve_some, &t, n_jobs < threads ? n_jobs : threads);
+}
+
+/* The sum of a row: a plain reading of it, to measure the kernel against. */
+API float baco_kernel_read(const float *row, int n)
+{
+    typedef float vec __attribute__((vector_size(64)));
+    vec best[8] = {{0}};
+    for (int i = 0; i + 128 <= n; i += 128)
+        for (int u = 0; u < 8; u++) {
+            vec v;
+            memcpy(&v, row + i + 16 * u, sizeof v);
+            best[u] += v;
+        }
+    float sum = 0;
+    for (int u = 0; u < 8; u++)
+        for (int l = 0; l < 16; l++)
+            sum += best[u][l];
+    return sum;
 }

@@ -8,6 +8,7 @@ import ctypes
 import functools
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +39,11 @@ def library() -> ctypes.CDLL | None:
     lib.baco_kernel_free.argtypes = [ctypes.c_void_p]
     lib.baco_kernel_level.restype = ctypes.c_char_p
     lib.baco_kernel_level.argtypes = [ctypes.c_void_p]
-    lib.baco_kernel_serve.restype = ctypes.c_int
+    lib.baco_kernel_serve.restype = None
     pointer, number = ctypes.c_void_p, ctypes.c_int
-    lib.baco_kernel_serve.argtypes = (pointer, pointer, number, pointer, pointer, pointer, number, pointer, pointer)
+    lib.baco_kernel_serve.argtypes = [pointer, number, *[pointer] * 3, number, pointer, pointer, number]
+    lib.baco_kernel_read.restype = ctypes.c_float
+    lib.baco_kernel_read.argtypes = [pointer, number]
     return lib
 
 
@@ -65,55 +68,58 @@ def description() -> str:
     """One phrase for people: which kernel runs here."""
     if which() == "numpy":
         return "numpy" if library() else "numpy (no compiled kernel in this install: reinstall with a C compiler)"
-    return f"C, {Kernel(1).level}"
+    return f"C, {Kernel([np.zeros(1, np.uint8)]).level}"
 
 
 class Kernel:
-    """Scratch memory for one vocabulary size; serves the jobs of a tick.
+    """Serves the jobs of a tick, of both models of a pair; keeps scratch memory for every vocabulary and thread.
 
-    n_vocab: entries per row of logits. Use from one thread at a time.
+    classes: per side, (n_vocab,) uint8. Use from one thread at a time; it shares its work
+    among so many of llama.cpp's threads.
     """
 
-    def __init__(self, n_vocab: int) -> None:
-        self.n_vocab = n_vocab
+    def __init__(self, classes: Sequence[np.ndarray], threads: int = 1) -> None:
+        self.classes = [np.ascontiguousarray(one, np.uint8) for one in classes]
+        self.threads = threads
         self.lib = None if which() == "numpy" else library()
+        self.handles: list[int] = []
+        self.level = "numpy"
         if self.lib:
             level = "" if which() == "c" else which()
-            self.handle = self.lib.baco_kernel_new(n_vocab, level.encode())
-            if not self.handle:
+            for n_vocab in [len(one) for one in classes] * threads:
+                self.handles.append(self.lib.baco_kernel_new(n_vocab, level.encode()) or 0)
+            if 0 in self.handles:
                 raise MemoryError("no memory for the kernel's scratch rows")
-            self.level = self.lib.baco_kernel_level(self.handle).decode()
-        else:
-            self.handle, self.level = None, "numpy"
+            self.level = self.lib.baco_kernel_level(self.handles[0]).decode()
+            self.kernels = (ctypes.c_void_p * len(self.handles))(*self.handles)
+            self.tables = (ctypes.c_void_p * len(classes))(*[one.ctypes.data for one in self.classes])
 
-    def serve(
-        self,
-        logits: np.ndarray,
-        classes: np.ndarray,
-        settings: np.ndarray,
-        jobs: np.ndarray,
-        ids: np.ndarray,
-        counts: np.ndarray,
-    ) -> None:
-        """Shapes as in `twin.serve`; settings has shape (1,). Results go into `jobs`."""
+    def serve(self, settings: np.ndarray, jobs: np.ndarray, ids: np.ndarray, counts: np.ndarray) -> None:
+        """settings: (1,) SETTINGS; jobs: (n,) JOB, contiguous, whose `row` is the address of a row of logits
+        (see `addresses`) of the vocabulary of its `side`; ids, counts: (m,) int32. Results go into `jobs`."""
         if not self.lib:
-            twin.serve(logits, classes, settings[0], jobs, ids, counts)
+            twin.serve(self.classes, settings[0], jobs, ids, counts)
             return
-        if logits.shape[1] != self.n_vocab or len(classes) != self.n_vocab:
-            raise ValueError(f"kernel made for {self.n_vocab} entries, got rows of {logits.shape[1]}")
         self.lib.baco_kernel_serve(
-            self.handle,
-            logits.ctypes.data,
-            self.n_vocab,
-            classes.ctypes.data,
+            self.kernels,
+            len(self.classes),
+            self.tables,
             settings.ctypes.data,
             jobs.ctypes.data,
             len(jobs),
             ids.ctypes.data,
             counts.ctypes.data,
+            self.threads,
         )
 
     def __del__(self) -> None:
-        if getattr(self, "handle", None) and self.lib:
-            self.lib.baco_kernel_free(self.handle)
-            self.handle = None
+        for handle in getattr(self, "handles", ()):
+            if handle and self.lib:
+                self.lib.baco_kernel_free(handle)
+
+
+def addresses(logits: np.ndarray) -> np.ndarray:
+    """(n,) uint64: where each row of (n, n_vocab) float32, contiguous, begins."""
+    if logits.dtype != np.float32 or not logits.flags.c_contiguous:
+        raise ValueError("logits are contiguous rows of float32")
+    return np.uint64(logits.ctypes.data) + np.arange(len(logits), dtype=np.uint64) * np.uint64(logits.strides[0])

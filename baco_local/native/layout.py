@@ -32,7 +32,8 @@ UNROUTED, BASE, ALIGNED = -1, 0, 1
 
 JOB = np.dtype(
     [
-        ("row", "i4"),
+        ("row", "u8"),  # address of the row of logits
+        ("side", "i4"),  # whose vocabulary it is over
         ("action", "i4"),
         ("flags", "i4"),
         ("n_penalised", "i4"),

@@ -1,11 +1,12 @@
 """The ctypes face of backend.c: llama.cpp's matrix products, computed faster where few rows are multiplied.
 
 llama.cpp is unchanged; it hands these products to an accelerator that is registered with it,
-as it does with a BLAS library. `BACO_LOCAL_KERNEL=numpy` (or `baseline`) goes without.
+as it does with a BLAS library. `BACO_LOCAL_PRODUCTS=off` goes without.
 """
 
 import contextlib
 import ctypes
+import os
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -19,22 +20,23 @@ FUNCTIONS = """
     ggml_free ggml_new_tensor_2d ggml_mul_mat ggml_new_graph ggml_build_forward_expand ggml_op_desc ggml_type_name
     ggml_row_size GOMP_parallel
 """.split()
+KERNELS = {"avx512": "avx512", "avx2": "avx2", "baseline": None}  # which level goes with a forced kernel
 Q4_1, Q5_0, Q8_0, Q6_K = 3, 6, 8, 14  # of ggml_type
 
 
 def register(address: Callable[[str], int | None]) -> str:
     """Registers the accelerator with the ggml whose functions `address` finds. '' or the reason why not."""
     lib = library()
-    level = {"numpy": None, "baseline": None, "c": b""}.get(which(), which().encode())
-    if lib is None or level is None:
-        return "not with this kernel"
+    if lib is None:
+        return "no compiled kernel in this install"
+    level = None if os.environ.get("BACO_LOCAL_PRODUCTS") == "off" else KERNELS.get(which(), "")
     addresses = [address(name) for name in FUNCTIONS]
     missing = [name for name, found in zip(FUNCTIONS, addresses, strict=True) if not found]
     if missing:
         return f"this llama-cpp-python has no {missing[0]}"
     lib.baco_products_register.restype = ctypes.c_char_p
     table = (ctypes.c_void_p * len(addresses))(*addresses)
-    problem = lib.baco_products_register(table, level)
+    problem = lib.baco_products_register(table, None if level is None else level.encode())
     return problem.decode() if problem else ""
 
 

@@ -4,6 +4,9 @@ Both give the same token for the same random number, up to the last bits of a su
 the number falls within about 1e-6 of the border between two tokens they may differ.
 """
 
+import ctypes
+from collections.abc import Sequence
+
 import numpy as np
 
 from baco_local.native import layout as L
@@ -12,23 +15,20 @@ FLOAT_MAX = np.finfo(np.float32).max
 
 
 def serve(
-    logits: np.ndarray,
-    classes: np.ndarray,
-    settings: np.void,
-    jobs: np.ndarray,
-    ids: np.ndarray,
-    counts: np.ndarray,
+    classes: Sequence[np.ndarray], settings: np.void, jobs: np.ndarray, ids: np.ndarray, counts: np.ndarray
 ) -> None:
     """Fills in the result fields of every job.
 
-    logits: (rows, n_vocab) float32; classes: (n_vocab,) uint8; settings: one `SETTINGS`;
-    jobs: (n,) `JOB`; ids, counts: (m,) int32, the penalised tokens of all jobs.
+    classes: per side, (n_vocab,) uint8; settings: one `SETTINGS`; jobs: (n,) `JOB`; ids, counts:
+    (m,) int32, the penalised tokens of all jobs.
     """
     for job in jobs:
         first = int(job["penalised"])
         part = slice(first, first + int(job["n_penalised"]))
+        own = classes[int(job["side"])]
+        row = np.ctypeslib.as_array((ctypes.c_float * len(own)).from_address(int(job["row"])))
         with np.errstate(over="ignore", invalid="ignore"):  # between the largest floats there
-            serve_one(logits[job["row"]], classes, settings, job, ids[part], counts[part])
+            serve_one(row, own, settings, job, ids[part], counts[part])
 
 
 def serve_one(

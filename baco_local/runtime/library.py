@@ -54,9 +54,15 @@ def _address(module: Any, name: str) -> int | None:
         return None
 
 
+def accelerated() -> bool:
+    """Does baco-local's accelerator compute matrix products of few rows here?"""
+    llama()
+    return not _products[0]
+
+
 def products_description() -> str:
     """One phrase for people: who computes the matrix products here."""
-    llama()
+    accelerated()
     return f"llama.cpp's own ({_products[0]})" if _products[0] else "baco-local's for 2 rows and more, else llama.cpp's"
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from baco_local.errors import ModelProblem, Problem, RoomProblem
 from baco_local.runtime import machine
-from baco_local.runtime.library import last_complaint, llama, text_from
+from baco_local.runtime.library import accelerated, last_complaint, llama, text_from
 from baco_local.runtime.spans import Span, Work
 from baco_local.runtime.vocabulary import Vocabulary
 from baco_local.text import one_line
@@ -25,13 +25,19 @@ BATCH = 512  # tokens in one llama_decode at most
 UBATCH = 256  # of these computed at a time: larger reserves more memory for no speed on a CPU
 CELLS = 256  # context sizes are multiples of this
 
-# On x86 the matrix products of these quantisations run in tiles of four rows and do what is
-# left one by one: ten rows of gemma-3-270m Q4_K_M cost 74 ms, twelve 55. So a batch is filled
-# up to a multiple of TILE with tokens nobody reads. (general.file_type: F32, F16, Q4_0, Q8_0,
+# On x86 llama.cpp's own matrix products of these quantisations run in tiles of four rows and do
+# what is left one by one: ten rows of gemma-3-270m Q4_K_M cost 74 ms, twelve 55. So a batch is
+# filled up to a multiple of TILE with tokens nobody reads. (general.file_type: F32, F16, Q4_0, Q8_0,
 # Q5_0, Q4_K_S, Q4_K_M, IQ4_NL, BF16; the others have no such kernel, and a row costs a row.)
 TILE = 4
 TILED = {"0", "1", "2", "7", "8", "14", "15", "25", "32"}
 FILLERS = 2 * TILE  # tokens that filling may add to a batch: for the rows of logits, then for all
+
+# With the accelerator (native/matmul.c) these cost the same for up to eight rows, and for nine to sixteen.
+# (Q4_1, Q8_0, Q5_0, Q4_K_S, Q4_K_M, Q5_K_S, Q5_K_M, Q6_K: the K ones in part.)
+LANES = 8
+LANED = {"3", "7", "8", "14", "15", "16", "17", "18"}
+METAL_ROWS = 8  # rows that one batch on Metal takes before it falls off a cliff (llama.cpp pull request 25453)
 
 
 class Model:
@@ -62,8 +68,11 @@ class Model:
             self.close()
             raise
         self.n_ctx_train: int = lib.llama_model_n_ctx_train(self.handle)
-        tiled = parameters.n_gpu_layers == 0 and self.metadata("general.file_type") in TILED
-        self.tile = TILE if tiled else 1  # rows of a batch that cost as much as one
+        self.offloaded: bool = parameters.n_gpu_layers != 0
+        kind = self.metadata("general.file_type")
+        laned = not self.offloaded and kind in LANED and accelerated()
+        self.fill = TILE if not self.offloaded and kind in TILED and not laned else 1  # see _fill_up
+        self.tile = LANES if laned else self.fill  # rows of a batch that cost as much as one
         self.recurrent = bool(lib.llama_model_is_recurrent(self.handle) or lib.llama_model_is_hybrid(self.handle))
         self.description = text_from(lib.llama_model_desc, self.handle) or "unknown"
         template = lib.llama_model_chat_template(self.handle, None)
@@ -104,7 +113,7 @@ class Context:
         parameters.n_batch, parameters.n_ubatch = BATCH + FILLERS, UBATCH
         parameters.n_seq_max = n_sequences + 1  # the last one is for fillers
         parameters.n_outputs_max = n_sequences + TILE
-        parameters.n_threads = parameters.n_threads_batch = threads or machine.cores()
+        parameters.n_threads = parameters.n_threads_batch = self.threads = threads or machine.cores()
         parameters.kv_unified = True
         parameters.no_perf = True
         self.handle = lib.llama_init_from_model(model.handle, parameters)
@@ -117,6 +126,7 @@ class Context:
         self.memory = lib.llama_get_memory(self.handle)
         self.lengths = [0] * n_sequences  # tokens in each sequence
         self.work = work
+        self.wanted: list[int] = []  # places in the newest batch whose logits are read
         self._make_batch()
 
     def _make_batch(self) -> None:
@@ -142,26 +152,26 @@ class Context:
         self.batch = batch
 
     def evaluate(self, spans: Sequence[Span]) -> np.ndarray:
-        """One batch. Returns (rows, n_vocab) float32: the logits after each span that wants them, in order.
+        """One batch: `submit`, then `rows`."""
+        self.submit(spans)
+        return self.rows()
 
-        The rows live in llama.cpp's memory and hold until the next call. The spans' tokens
-        together must not be more than `n_batch`. Raises RoomProblem when the cache is full.
-        """
+    def submit(self, spans: Sequence[Span]) -> None:
+        """Starts one batch; on a GPU it is computed while this returns. The spans' tokens together
+        must not be more than `n_batch`. Raises RoomProblem when the cache is full."""
         lib = llama()
         total = self._fill(spans)
-        wanted = np.flatnonzero(self.flags[:total])
-        fillers = self._fill_up(total, len(wanted))
+        self.wanted = [int(i) for i in np.flatnonzero(self.flags[:total])]
+        fillers = self._fill_up(total, len(self.wanted))
         self.batch.n_tokens = total + fillers
         started = time.perf_counter()
         status = lib.llama_decode(self.handle, self.batch)
-        if status == 0 and len(wanted):
-            lib.llama_synchronize(self.handle)
         self.work.seconds += time.perf_counter() - started
         if fillers:
             lib.llama_memory_seq_rm(self.memory, self.n_sequences, -1, -1)
         self.work.batches += 1
         self.work.tokens += total
-        self.work.rows += len(wanted)
+        self.work.rows += len(self.wanted)
         if status != 0:  # what was computed before the failure must not stay behind
             for span in spans:
                 lib.llama_memory_seq_rm(self.memory, span.sequence, self.lengths[span.sequence], -1)
@@ -173,7 +183,28 @@ class Context:
             )
         for span in spans:
             self.lengths[span.sequence] += len(span.tokens)
-        return self._rows([int(i) for i in wanted])
+
+    def rows(self) -> np.ndarray:
+        """(rows, n_vocab) float32: the logits after each span of the newest batch that wants them, in order.
+
+        They live in llama.cpp's memory and hold until the next batch.
+        """
+        if not self.wanted:
+            return np.empty((0, self.n_vocab), np.float32)
+        lib, width = llama(), 4 * self.n_vocab
+        started = time.perf_counter()
+        lib.llama_synchronize(self.handle)
+        self.work.seconds += time.perf_counter() - started
+        # the rows lie one behind the other, in the order of the batch, as long as llama.cpp doesn't sort them
+        ends = [lib.llama_get_logits_ith(self.handle, i) for i in (self.wanted[0], self.wanted[-1])]
+        first, last = (ctypes.cast(end, ctypes.c_void_p).value or 0 for end in ends)
+        if not first or not last:
+            raise Problem(f"{self.model.path}: llama.cpp gave no logits")
+        count = len(self.wanted)
+        if last == first + (count - 1) * width and (count < 3 or not self.model.recurrent):
+            return as_floats(first, count, self.n_vocab)
+        rows = [ctypes.cast(lib.llama_get_logits_ith(self.handle, i), ctypes.c_void_p).value for i in self.wanted]
+        return np.concatenate([as_floats(row or 0, 1, self.n_vocab) for row in rows])
 
     def _fill(self, spans: Sequence[Span]) -> int:
         total = sum(len(span.tokens) for span in spans)
@@ -201,7 +232,7 @@ class Context:
 
     def _fill_up(self, total: int, rows: int) -> int:
         """Appends tokens in a sequence of their own; returns how many."""
-        tile = self.model.tile
+        tile = self.model.fill
         if rows < tile - 1:
             return 0
         read = -rows % tile
@@ -212,18 +243,6 @@ class Context:
         self.sequences[total:end] = self.n_sequences
         self.flags[total:end] = np.arange(fillers) < read
         return fillers
-
-    def _rows(self, indexes: list[int]) -> np.ndarray:
-        if not indexes:
-            return np.empty((0, self.n_vocab), np.float32)
-        get, width = llama().llama_get_logits_ith, 4 * self.n_vocab
-        addresses = [ctypes.cast(get(self.handle, i), ctypes.c_void_p).value or 0 for i in indexes]
-        if 0 in addresses:
-            raise Problem(f"{self.model.path}: llama.cpp gave no logits")
-        if any(address != addresses[0] + i * width for i, address in enumerate(addresses)):
-            rows = [as_floats(address, 1, self.n_vocab) for address in addresses]
-            return np.concatenate(rows)
-        return as_floats(addresses[0], len(indexes), self.n_vocab)
 
     def copy(self, source: int, target: int) -> None:
         """Makes `target` continue the text of `source`; its own is dropped."""

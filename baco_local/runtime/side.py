@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from baco_local.runtime import machine
 from baco_local.runtime.model import BATCH, Context, Model
 from baco_local.runtime.spans import Span, Work
 
@@ -14,7 +15,7 @@ class ModelSide:
     n_batch = BATCH
 
     def __init__(self, model: Model, threads: int | None = None) -> None:
-        self.model, self.threads = model, threads
+        self.model, self.threads = model, threads or machine.cores()
         self.name = str(model.path)
         self.vocabulary, self.chat_template = model.vocabulary, model.chat_template
         self.n_ctx, self.tile = model.n_ctx_train, model.tile
@@ -29,8 +30,11 @@ class ModelSide:
         self.context = Context(self.model, n_sequences, n_cells, self.threads, self.work)
         return False
 
-    def evaluate(self, spans: Sequence[Span]) -> np.ndarray:
-        return self._ready().evaluate(spans)
+    def submit(self, spans: Sequence[Span]) -> None:
+        self._ready().submit(spans)
+
+    def rows(self) -> np.ndarray:
+        return self._ready().rows()
 
     def copy(self, source: int, target: int) -> None:
         self._ready().copy(source, target)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from baco_local.native import layout as L
 from baco_local.native import twin
-from baco_local.native.kernel import Kernel, library
+from baco_local.native.kernel import Kernel, addresses, library
 
 LEVELS = ["avx512", "avx2", "baseline"]
 NONE = np.zeros(0, np.int32)
@@ -32,9 +32,14 @@ def free_choice() -> Iterator[None]:
         os.environ["BACO_LOCAL_KERNEL"] = before
 
 
-def kernel(n: int, level: str) -> Kernel:
+def run(
+    level: str, logits: np.ndarray, classes: np.ndarray, options: np.ndarray, jobs: np.ndarray, ids: np.ndarray = NONE,
+    counts: np.ndarray = NONE,
+) -> None:  # fmt: skip
+    """The jobs over the first row of logits, as those of the second of two models."""
     os.environ["BACO_LOCAL_KERNEL"] = level
-    return Kernel(n)
+    jobs["row"], jobs["side"] = addresses(logits)[0], 1
+    Kernel([np.zeros(7, np.uint8), classes], threads=2).serve(options, jobs, ids, counts)
 
 
 @st.composite
@@ -82,7 +87,7 @@ def serve(level: str, case: dict[str, Any], **changes: float) -> np.void:
     for name, value in changes.items():
         (job if name in (L.JOB.names or ()) else options)[name] = value
     logits = case["row"][None, :].copy()
-    kernel(len(case["row"]), level).serve(logits, case["classes"], options, job, case["ids"], case["counts"])
+    run(level, logits, case["classes"], options, job, case["ids"], case["counts"])
     return job[0]
 
 
@@ -128,7 +133,7 @@ def test_whole_vocabulary_draw_is_exact(level: str) -> None:
     jobs["u_draw"] = (np.arange(draws) + 0.5) / draws
     options = np.zeros(1, L.SETTINGS)
     options["temperature"] = options["top_p"] = options["repeat"] = 1
-    kernel(3000, level).serve(row[None, :], np.zeros(3000, np.uint8), options, jobs, NONE, NONE)
+    run(level, row[None, :], np.zeros(3000, np.uint8), options, jobs)
     counts = np.bincount(jobs["token"], minlength=3000)
     assert np.abs(counts - draws * p).max() <= 1.01 + draws * 1e-5
     assert jobs["p"] == pytest.approx(p[jobs["token"]], rel=1e-4)
@@ -141,13 +146,33 @@ def test_nothing_usable_draws_nothing(level: str) -> None:
         options = np.zeros(1, L.SETTINGS)
         options["temperature"] = options["top_p"] = 1
         row = np.full((1, 100), value, np.float32)
-        kernel(100, level).serve(row, np.zeros(100, np.uint8), options, job, NONE, NONE)
+        run(level, row, np.zeros(100, np.uint8), options, job)
         assert job["token"][0] == job["top"][0] == -1
 
 
-def test_a_row_of_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="made for 10 entries"):
-        kernel(10, "c").serve(np.zeros((1, 11), np.float32), np.zeros(11, np.uint8), *[np.zeros(1)] * 4)
+def test_rows_of_both_models_in_one_call() -> None:
+    rng = np.random.default_rng(3)
+    os.environ["BACO_LOCAL_KERNEL"] = "c"
+    rows = [rng.normal(0, 3, (5, n)).astype(np.float32) for n in (1000, 4000)]
+    classes = [rng.integers(0, 16, n).astype(np.uint8) for n in (1000, 4000)]
+    options = np.zeros(1, L.SETTINGS)
+    options["temperature"] = options["top_p"] = options["repeat"] = 1
+    jobs = np.zeros(10, L.JOB)
+    jobs["side"], jobs["action"] = np.repeat([0, 1], 5), L.DRAW_ROUTE
+    jobs["row"] = np.concatenate([addresses(part) for part in rows])
+    jobs["u_draw"] = rng.random(10)
+    alone = jobs.copy()
+    Kernel(classes, threads=2).serve(options, jobs, NONE, NONE)
+    for at in range(10):
+        Kernel(classes).serve(options, alone[at : at + 1], NONE, NONE)
+    assert (jobs == alone).all()
+    assert (jobs["token"][5:] > 1000).any()
+
+
+def test_rows_that_do_not_lie_in_memory_as_the_kernel_reads_them_are_refused() -> None:
+    for rows in (np.zeros((2, 8)), np.zeros((2, 8), np.float32)[:, ::2]):
+        with pytest.raises(ValueError, match="contiguous"):
+            addresses(rows)
 
 
 def test_the_library_is_built_and_its_layout_is_ours() -> None:
@@ -173,5 +198,5 @@ def test_huge_logits_end(level: str, top: float) -> None:
     row[0, 7] = top
     job, options = np.zeros(1, L.JOB), np.zeros(1, L.SETTINGS)
     options["temperature"], options["top_p"], options["top_k"] = 1, 0.9, 40
-    kernel(300, level).serve(row, np.zeros(300, np.uint8), options, job, NONE, NONE)
+    run(level, row, np.zeros(300, np.uint8), options, job)
     assert job["token"][0] == 7
