@@ -60,7 +60,8 @@ class ScriptedSide:
     def __init__(self, name: str, pieces: Sequence[str | bytes], script: Script, *, cuts: bool = True) -> None:
         self.name, self.script, self.cuts = name, script, cuts
         self.vocabulary = ScriptedVocabulary(pieces)
-        self.n_ctx, self.tile, self.threads = 1000, 1, 1
+        self.n_ctx, self.tile, self.threads, self.offloaded = 1000, 1, 1, False
+        self.most_rows = 64
         self.work = Work()
         self.held: dict[int, list[int]] = {}
         self.calls: list[list[Span]] = []

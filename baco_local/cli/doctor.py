@@ -47,7 +47,8 @@ def examine() -> dict[str, dict[str, Any]]:
     try:
         found["llama.cpp"] = {
             "llama-cpp-python": library.version(),
-            "gpu offload": "yes" if library.llama().llama_supports_gpu_offload() else "no (a CPU build)",
+            "gpu offload": offload(),
+            "products of few rows": library.products_description(),
             "built with": library.build_description(),
         }
     except Problem as problem:
@@ -57,6 +58,17 @@ def examine() -> dict[str, dict[str, Any]]:
     except Problem as problem:
         found["pairs"] = {"problem": str(problem)}
     return found
+
+
+def offload() -> str:
+    """Which GPUs the layers of models go to, and the memory they have."""
+    from baco_local.runtime import library
+
+    if not library.llama().llama_supports_gpu_offload():
+        return "no (a CPU build)"
+    gpus = [device for device in library.devices() if device.kind in ("gpu", "igpu")]
+    named = [f"{gpu.name}, {gpu.description}, {gpu.free / 1e9:.1f} of {gpu.total / 1e9:.1f} GB free" for gpu in gpus]
+    return f"all layers unless --gpu-layers says otherwise, to {'; '.join(named)}" if named else "no GPU was found"
 
 
 def pairs() -> dict[str, str]:

@@ -40,6 +40,7 @@ class Engine:
         self.same_vocabulary = same_vocabulary
         self.readers = (reader(base), reader(aligned))
         self.kernel = Kernel([one.classes for one in self.readers], base.threads)
+        self.parallel = base.offloaded and aligned.offloaded  # both on a GPU: they compute while we wait
         self.busy = threading.Lock()  # held by the running session
         self.closed = threading.Event()  # set when the models are going away
 
@@ -54,7 +55,7 @@ class Engine:
                 raise UsageProblem(
                     f"{item.side.name}: nothing of the prompt is left in this model's tokens; use another file"
                 )
-        slots = min(request.n, request.slots)
+        slots = request.window
         # The other side may need more tokens for the same text than the speaker did.
         budget = request.max_tokens + 1 if self.same_vocabulary else 2 * request.max_tokens + 16
         begins = self.begins(request, both.before)

@@ -1,8 +1,10 @@
 """The decode loop: one tick evaluates at most one batch per model, and every variant in it advances.
 
 A model is run only where its logits are needed. While aligned is inside a word, base is
-not run; at the next routing point it catches up with all it missed in one batch. What is
-done depends on the state alone, never on the clock: same seed, same bytes.
+not run; at the next routing point it catches up with all it missed in one batch. On a CPU
+base goes first, so that a variant it hands over goes with aligned's batch of the same tick; two
+models on a GPU are both submitted before either is read. What is done depends on the state
+alone, never on the clock: same seed, same bytes.
 """
 
 import time
@@ -64,7 +66,7 @@ class Loop:
         self.stops = tuple(stop.encode() for stop in request.stop)
         self.longest = len(begins.tokens) + request.max_tokens
         self.writing: list[Writing] = []
-        self.free = list(range(min(request.n, request.slots)))
+        self.free = list(range(request.window))
         self.waiting = deque(Start(index) for index in range(request.n))
         self.known: dict[int, Writing] = {}  # by index, the ended ones too
         self.begun = 0  # variants that have had a slot
@@ -86,8 +88,16 @@ class Loop:
     def tick(self) -> None:
         while self.free and self.waiting:
             self.begin(self.free.pop(0), self.waiting.popleft())
-        turns = [self.turn(who) for who in (BASE, ALIGNED)]
-        for turn in turns:  # a GPU computes one while the other is submitted
+        if self.engine.parallel:
+            self.step([BASE, ALIGNED])
+        else:
+            self.step([BASE])
+            self.step([ALIGNED])
+
+    def step(self, speakers: Sequence[int]) -> None:
+        """One batch of each of these models; every variant that waits for one of them advances."""
+        turns = [self.turn(who) for who in speakers]
+        for turn in turns:
             if turn.spans:
                 turn.reader.side.submit(turn.spans)
         self.serve(turns)
@@ -140,7 +150,8 @@ class Loop:
                 turn.fresh.append(writing)
                 continue
             caches.take_back(reader, writing, half)
-            if len(half.ids) - half.evaluated <= room or not turn.batch:
+            fits = len(half.ids) - half.evaluated <= room and len(turn.batch) < reader.side.most_rows
+            if fits or not turn.batch:
                 span = caches.pending(reader, writing, half)
                 room -= len(span.tokens)
                 turn.spans.append(span)
@@ -171,16 +182,24 @@ class Loop:
             return
         jobs = self.jobs[: len(served)]
         jobs["row"] = np.concatenate(places)
-        jobs["side"] = [who for who, _ in served]
-        jobs["action"] = [self.action(writing, who) for who, writing in served]
-        jobs["flags"] = [self.flags(writing, who) for who, writing in served]
-        variants = np.array([writing.index for _, writing in served])
-        lengths = np.array([len(writing.tokens) for _, writing in served])
-        purposes = np.array([PURPOSES[who] for who, _ in served])
+        columns = np.array(
+            [
+                (
+                    who,
+                    self.action(writing, who),
+                    self.flags(writing, who),
+                    writing.index,
+                    len(writing.tokens),
+                    PURPOSES[who],
+                )
+                for who, writing in served
+            ]
+        )
+        jobs["side"], jobs["action"], jobs["flags"] = columns[:, 0], columns[:, 1], columns[:, 2]
+        variants, lengths, purposes = columns[:, 3], columns[:, 4], columns[:, 5]
         jobs["u_draw"] = randomness.uniforms(self.request.seed, variants, lengths, purposes)
         if self.settings["rule"][0] == L.RAND:
-            purposes[:] = randomness.FOR_ROUTE
-            jobs["u_route"] = randomness.uniforms(self.request.seed, variants, lengths, purposes)
+            jobs["u_route"] = randomness.uniforms(self.request.seed, variants, lengths, randomness.FOR_ROUTE)
         ids, counts = self.penalised(jobs, served)
         self.run(jobs, ids, counts)
         looked = jobs["action"] == L.LOOK
@@ -191,8 +210,8 @@ class Loop:
             again["flags"] |= L.RESTRICT
             self.run(again, ids, counts)
             jobs[looked & np.array(fires)] = again
-        columns = [jobs[name].tolist() for name in Found._fields]
-        for (who, writing), found in zip(served, map(Found._make, zip(*columns, strict=True)), strict=True):
+        results = zip(*[jobs[name].tolist() for name in Found._fields], strict=True)
+        for (who, writing), found in zip(served, map(Found._make, results), strict=True):
             if found.top < 0:
                 name = self.engine.readers[who].side.name
                 raise Problem(f"{name}: the model computes no usable probabilities; use another file")

@@ -43,6 +43,8 @@ class Side(Protocol):
     n_batch: int
     n_ctx: int
     threads: int
+    offloaded: bool  # does a GPU compute it, while `submit` returns?
+    most_rows: int  # in one batch
     tile: int  # rows of a batch that cost as much as one; 1 where each costs its own
     work: Work
 
@@ -50,7 +52,7 @@ class Side(Protocol):
     def vocabulary(self) -> Vocabulary: ...
 
     def room(self, n_sequences: int, n_cells: int) -> bool:
-        """Makes place for so many sequences and tokens; False when that dropped all sequences."""
+        """Makes place for so many sequences and tokens. The first one stays; False when it is empty now."""
 
     def submit(self, spans: Sequence[Span]) -> None:
         """Starts the evaluation of one batch."""

