@@ -68,19 +68,7 @@ def write_model(
     writer.add_head_count_kv(width // 32)
     writer.add_rope_dimension_count(32)
     writer.add_layer_norm_rms_eps(1e-12)
-    writer.add_tokenizer_model("llama")
-    writer.add_token_list([token.encode() for token in tokens])
-    writer.add_token_scores([-float(index) for index in range(len(tokens))])
-    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
-    kinds += [gguf.TokenType.BYTE] * (len(BYTES) if bytes_too else 0) + [gguf.TokenType.NORMAL] * len(content)
-    writer.add_token_types(kinds)
-    writer.add_bos_token_id(1)
-    writer.add_eos_token_id(2)
-    writer.add_add_bos_token(True)
-    writer.add_add_eos_token(adds_eos)
-    writer.add_add_space_prefix(False)
-    if template:
-        writer.add_chat_template(template)
+    write_vocabulary(writer, tokens, template, adds_eos)
     zeros = {
         "attn_q": (width, width),
         "attn_k": (width, width),
@@ -95,6 +83,69 @@ def write_model(
         writer.add_tensor(f"blk.0.{name}.weight", np.zeros(shape, np.float32))
     for name in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
         writer.add_tensor(f"{name}.weight", np.ones(width, np.float32))
+    writer.add_tensor("output.weight", output)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def write_vocabulary(
+    writer: gguf.GGUFWriter, tokens: Sequence[str], template: str | None, adds_eos: bool = False
+) -> None:
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list([token.encode() for token in tokens])
+    writer.add_token_scores([-float(index) for index in range(len(tokens))])
+    kinds = {UNK: gguf.TokenType.UNKNOWN, BOS: gguf.TokenType.CONTROL, EOS: gguf.TokenType.CONTROL}
+    kinds |= dict.fromkeys(BYTES, gguf.TokenType.BYTE)
+    writer.add_token_types([kinds.get(token, gguf.TokenType.NORMAL) for token in tokens])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_add_bos_token(True)
+    writer.add_add_eos_token(adds_eos)
+    writer.add_add_space_prefix(False)
+    if template:
+        writer.add_chat_template(template)
+
+
+def write_mamba(path: Path, content: Sequence[str], seed: int) -> Path:
+    """A small recurrent model of random weights: it remembers, and can't take a token back."""
+    tokens = vocabulary(content)
+    rng = np.random.default_rng(seed)
+    width, inner, state, rank, layers = 32, 64, 16, 2, 2
+    writer = gguf.GGUFWriter(str(path), "mamba")
+    writer.add_name("mamba")
+    writer.add_context_length(4096)
+    writer.add_embedding_length(width)
+    writer.add_feed_forward_length(0)
+    writer.add_head_count(0)
+    writer.add_block_count(layers)
+    writer.add_ssm_conv_kernel(4)
+    writer.add_ssm_inner_size(inner)
+    writer.add_ssm_state_size(state)
+    writer.add_ssm_time_step_rank(rank)
+    writer.add_layer_norm_rms_eps(1e-5)
+    write_vocabulary(writer, tokens, TEMPLATE)
+    shapes = {
+        "ssm_in.weight": (2 * inner, width),
+        "ssm_conv1d.weight": (inner, 4),
+        "ssm_conv1d.bias": (inner,),
+        "ssm_x.weight": (rank + 2 * state, inner),
+        "ssm_dt.weight": (inner, rank),
+        "ssm_dt.bias": (inner,),
+        "ssm_d": (inner,),
+        "ssm_out.weight": (width, inner),
+    }
+    writer.add_tensor("token_embd.weight", rng.normal(size=(len(tokens), width)).astype(np.float32))
+    for layer in range(layers):
+        writer.add_tensor(f"blk.{layer}.attn_norm.weight", np.ones(width, np.float32))
+        writer.add_tensor(f"blk.{layer}.ssm_a", -rng.uniform(0.1, 1, (inner, state)).astype(np.float32))
+        for name, shape in shapes.items():
+            writer.add_tensor(f"blk.{layer}.{name}", rng.normal(0, 0.5, shape).astype(np.float32))
+    writer.add_tensor("output_norm.weight", np.ones(width, np.float32))
+    output = rng.normal(0, 0.4, (len(tokens), width)).astype(np.float32)
+    output[: len(SPECIAL) + len(BYTES)] = 0  # written rarely
     writer.add_tensor("output.weight", output)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

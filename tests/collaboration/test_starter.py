@@ -132,6 +132,45 @@ def test_carrying_on_a_text(starter_pair: Any) -> None:
     assert found.text[0] in " ,.-\n'"
 
 
+def test_going_on_from_a_token_of_an_earlier_variant(starter_pair: Any) -> None:
+    """The likeliest continuation is the same whether its beginning was just written or was kept."""
+    greedy = baco_local.Steering("p-punc", 0.35, baco_local.Sampling(temperature=0))
+    [whole] = ideas(starter_pair, greedy, n=1, max_tokens=24)
+    [again] = ideas(starter_pair, greedy, n=1, max_tokens=8, kept=whole.trace[:12])
+    assert again.trace[:12] == whole.trace[:12]
+    assert again.kept == 12
+    same = [a.piece == b.piece for a, b in zip(again.trace[12:], whole.trace[12:], strict=False)]
+    assert same[:2] == [True, True]  # later on a rounding may tip the scales
+
+
+def test_a_branch_of_a_running_variant(starter_pair: Any) -> None:
+    session = starter_pair.session(baco_local.Request(PROMPT, n=3, max_tokens=40, seed=9))
+    branch, variants = -1, {}
+    written = [0, 0, 0]
+    for event in session.events(0.01):
+        if isinstance(event, Wrote) and branch < 0:
+            written[event.index] += 1
+            if written[event.index] == 12:
+                branch = session.branch(event.index, 10)
+        elif isinstance(event, Ended):
+            variants[event.variant.index] = event.variant
+    found = variants[branch]
+    assert 8 <= found.kept <= 10
+    assert found.trace[: found.kept] == variants[found.parent].trace[: found.kept]
+    assert found.tokens > found.kept
+
+
+def test_a_kept_prompt_stays_when_the_context_grows(starter_pair: Any) -> None:
+    ideas(starter_pair, n=2, max_tokens=1)
+    held = [side.context for side in starter_pair.sides]
+    before = [side.work.tokens for side in starter_pair.sides]
+    found = ideas(starter_pair, n=60, slots=60, max_tokens=1)
+    assert len({variant.text for variant in found}) > 5
+    assert all(side.context is not old for side, old in zip(starter_pair.sides, held, strict=True))
+    assert [side.work.tokens for side in starter_pair.sides] == before
+    assert sum(variant.tokens for variant in ideas(starter_pair, n=4)) > 20  # and it can be read from
+
+
 # The audit --------------------------------------------------------------------------------
 
 
