@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from baco_local import preferences
 from baco_local.catalog.reading import read_catalog
 from baco_local.collaboration.engine import Engine
 from baco_local.collaboration.events import Ended, Failed
@@ -84,8 +85,8 @@ def open_pair(
 ) -> Pair:
     """Loads a pair of the catalogue, or the two files given instead of it.
 
-    gpu_layers: None for all, where llama.cpp was built for a GPU. threads: None for one per
-    physical core. Raises UsageProblem for an unknown name, ModelProblem for a file that is
+    gpu_layers: None for all, where llama.cpp was built for a GPU. threads: None for those of
+    the user's preferences, else one per physical core. Raises UsageProblem for an unknown name, ModelProblem for a file that is
     missing or can't be used.
     """
     if (base is None) != (aligned is None):
@@ -99,5 +100,6 @@ def open_pair(
     else:
         entry = read_catalog().pair(name)
         paths = entry.base.found(entry), entry.aligned.found(entry)
+    threads = threads or preferences.read().threads
     probe.facts_of_both(*paths)
     return Pair(name, *paths, gpu_layers, threads)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from baco_local.cli.options import of_a_pair
 from baco_local.cli.output import Output, human, json_line, summary_line
 from baco_local.errors import Problem, UsageProblem, internal
 
@@ -14,9 +15,7 @@ from baco_local.errors import Problem, UsageProblem, internal
 @click.command("ideas", short_help="Write many different ideas for one prompt.")
 @click.argument("prompt")
 @click.option("-n", "n", type=int, default=16, show_default=True, help="How many ideas.")
-@click.option("--pair", default="starter", show_default=True, help="A pair of the catalogue (`baco-local models`).")
-@click.option("--base", type=click.Path(path_type=Path), help="GGUF file of a base model, instead of --pair.")
-@click.option("--aligned", type=click.Path(path_type=Path), help="GGUF file of its aligned sibling.")
+@of_a_pair
 @click.option("--router", default="p-punc", show_default=True, help="Who decides which model writes the next word.")
 @click.option("--threshold", type=float, help="The router's threshold.  [default: the router's own]")
 @click.option("--diversity", type=float, help="The same knob for every router: 0 (safe) to 1 (wild).")
@@ -40,8 +39,9 @@ from baco_local.errors import Problem, UsageProblem, internal
     "--content-source", default="base", help="Whose best guess the content rules look at: base, aligned, either."
 )
 @click.option("--slots", type=int, help="Ideas written at the same time.  [default: 16, or 32 of 32 and more]")
-@click.option("--threads", type=click.IntRange(1, 512), help="CPU threads.  [default: physical cores]")
-@click.option("--gpu-layers", type=int, help="Layers to put on a GPU.  [default: all, where there is one]")
+@click.option(
+    "--threads", type=click.IntRange(1, 512), help="CPU threads.  [default: config.toml's, or the physical cores]"
+)
 @click.option("--json", "form", flag_value="json", help="One JSON object at the end.")
 @click.option("--jsonl", "form", flag_value="jsonl", help="One JSON line per idea, as it finishes.")
 @click.option("--trace", is_flag=True, help="With --json or --jsonl: who wrote each token, and what the router saw.")

@@ -11,7 +11,7 @@ import sys
 import click
 
 from baco_local import __version__
-from baco_local.cli import doctor, ideas, models, pull
+from baco_local.cli import bench, doctor, ideas, models, pull
 from baco_local.errors import Problem, internal
 
 INTERRUPTED = 130
@@ -30,7 +30,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (ideas.command, pull.command, models.command, doctor.command):
+for command in (ideas.command, pull.command, models.command, doctor.command, bench.command):
     cli.add_command(command)
 
 

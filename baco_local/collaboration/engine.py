@@ -28,6 +28,7 @@ class Reader:
     start: int = 0  # how many of them are the prompt's
     begun: int = 0  # and how many of the text that every variant begins with
     budget: int = 0  # tokens that one variant may add on this side
+    cells: int = 0  # tokens that all together may add
 
 
 class Engine:
@@ -56,8 +57,9 @@ class Engine:
                     f"{item.side.name}: nothing of the prompt is left in this model's tokens; use another file"
                 )
         slots = request.window
-        # The other side may need more tokens for the same text than the speaker did.
+        # The other side may need more tokens for the same text than the speaker did; seldom all at once.
         budget = request.max_tokens + 1 if self.same_vocabulary else 2 * request.max_tokens + 16
+        share = budget if self.same_vocabulary else 3 * request.max_tokens // 2 + 16
         begins = self.begins(request, both.before)
         wholes = [prompt + half.ids for prompt, half in zip((both.base, both.aligned), begins.halves, strict=True)]
         for item, prompt, whole in zip(self.readers, (both.base, both.aligned), wholes, strict=True):
@@ -68,13 +70,19 @@ class Engine:
                 )
             item.start, item.begun = len(prompt), len(whole) - len(prompt)
             item.budget = min(budget, item.side.n_ctx - len(whole))
-            if not item.side.room(slots + 1, len(whole) + slots * item.budget):
+            item.cells = max(item.budget, slots * min(share, item.budget))
+            if not item.side.room(slots + 1, len(whole) + item.cells):
                 item.held, item.last = [], None
             for slot in range(slots):
                 item.side.cut(slot + 1, 0)
         for item, whole in zip(self.readers, wholes, strict=True):
             keep_prompt(item, whole, stopped)
         return begins
+
+    def forget(self) -> None:
+        """Drops the kept prompts: the next session evaluates its own from the beginning."""
+        for item in self.readers:
+            item.held, item.last = [], None
 
     def begins(self, request: Request, before: bytes) -> Writing:
         """A variant with the request's kept tokens, in both models' tokens. Raises UsageProblem for foreign ones."""

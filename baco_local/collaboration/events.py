@@ -37,6 +37,7 @@ class Summary:
     tokens: int
     base_tokens: int
     seconds: float  # from the start of the prompt's evaluation
+    prompt_seconds: float  # of these, before the first word
     decode_seconds: float  # inside llama_decode
     kernel_seconds: float
     stopped: bool

@@ -141,17 +141,21 @@ class Loop:
         reader = self.engine.readers[who]
         turn = Turn(who, reader)
         room = reader.side.n_batch
+        spare = reader.cells - sum(len(w.halves[who].ids) - reader.begun for w in self.writing)
         for writing in self.served(who, reader.side.tile):
             half = writing.halves[who]
-            if not caches.catch_up(reader, writing, half):
+            before = len(half.ids)
+            fits = caches.catch_up(reader, writing, half)
+            spare -= len(half.ids) - before
+            if not fits or spare < 0:
+                spare += len(half.ids) - reader.begun
                 self.end(writing, "length")
                 continue
             if len(half.ids) == reader.begun:
                 turn.fresh.append(writing)
                 continue
             caches.take_back(reader, writing, half)
-            fits = len(half.ids) - half.evaluated <= room and len(turn.batch) < reader.side.most_rows
-            if fits or not turn.batch:
+            if not turn.batch or (len(half.ids) - half.evaluated <= room and len(turn.batch) < reader.side.most_rows):
                 span = caches.pending(reader, writing, half)
                 room -= len(span.tokens)
                 turn.spans.append(span)

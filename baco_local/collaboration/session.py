@@ -109,6 +109,7 @@ class Session:
         works = [reader.side.work for reader in self.engine.readers]
         decoded = sum(work.seconds for work in works)
         loop = Loop(self.engine, self.request, self.engine.prepare(self.request, self._stopped))
+        prepared = time.perf_counter()
         aim = Aim()
         while not (loop.done or self._stopped.is_set() or self.engine.closed.is_set()):
             steering = self._steering
@@ -129,6 +130,7 @@ class Session:
             tokens=loop.tokens,
             base_tokens=loop.base_tokens,
             seconds=time.perf_counter() - started,
+            prompt_seconds=prepared - started,
             decode_seconds=sum(work.seconds for work in works) - decoded,
             kernel_seconds=loop.kernel_seconds,
             stopped=self._stopped.is_set(),

@@ -19,7 +19,7 @@
 enum { STARTS = 1, END = 2, FORMAT = 4, FUNCTION = 8 };
 /* What is known about the text a job continues, and what it asks for. */
 enum { OPEN = 1, UNFINISHED = 2, RESTRICT = 4, FORMATTED = 8 };
-enum { DRAW = 0, DRAW_ROUTE = 1, ROUTE_DRAW = 2, LOOK = 3 };
+enum { DRAW = 0, DRAW_ROUTE = 1, ROUTE_DRAW = 2, LOOK = 3, READ = 4 };
 enum { NO_CONTENT = 0, PUNC = 1, FC = 2 };
 enum { FROM_BASE = 0, FROM_ALIGNED = 1, FROM_EITHER = 2 };
 enum { ALWAYS = 0, NEVER = 1, P = 2, H = 3, RAND = 4, NUDGING = 5 };
@@ -375,6 +375,10 @@ static void serve(kernel *k, const float *row, const uint8_t *classes, const set
     j->starts = 0;
     j->p = j->top_p = j->entropy = 0;
 
+    if (j->action == READ) {
+        j->p = k->rows.read(row, k->n);
+        return;
+    }
     const int wants_sums = j->action == DRAW_ROUTE || j->action == ROUTE_DRAW;
     float top = wants_sums ? k->rows.sums(row, k->n, 1.0f, k->maxima, k->sums, k->slopes) : k->rows.maxima(row, k->n, k->maxima);
     if (top == INFINITY) { /* an overflowed model: its infinities share the mass */
@@ -447,22 +451,4 @@ API void baco_kernel_serve(kernel *const *kernels, int n_sides, const uint8_t *c
 {
     tick t = {kernels, classes, s, jobs, ids, counts, n_sides, n_jobs, 0, 0};
     run_parallel(serve_some, &t, n_jobs < threads ? n_jobs : threads);
-}
-
-/* The sum of a row: a plain reading of it, to measure the kernel against. */
-API float baco_kernel_read(const float *row, int n)
-{
-    typedef float vec __attribute__((vector_size(64)));
-    vec best[8] = {{0}};
-    for (int i = 0; i + 128 <= n; i += 128)
-        for (int u = 0; u < 8; u++) {
-            vec v;
-            memcpy(&v, row + i + 16 * u, sizeof v);
-            best[u] += v;
-        }
-    float sum = 0;
-    for (int u = 0; u < 8; u++)
-        for (int l = 0; l < 16; l++)
-            sum += best[u][l];
-    return sum;
 }

@@ -42,8 +42,6 @@ def library() -> ctypes.CDLL | None:
     lib.baco_kernel_serve.restype = None
     pointer, number = ctypes.c_void_p, ctypes.c_int
     lib.baco_kernel_serve.argtypes = [pointer, number, *[pointer] * 3, number, pointer, pointer, number]
-    lib.baco_kernel_read.restype = ctypes.c_float
-    lib.baco_kernel_read.argtypes = [pointer, number]
     return lib
 
 

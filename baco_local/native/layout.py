@@ -22,6 +22,7 @@ DRAW = 0  # draw a token
 DRAW_ROUTE = 1  # draw a token; where it starts a word, name a speaker
 ROUTE_DRAW = 2  # name a speaker; if it is base, draw a token
 LOOK = 3  # only find the top token
+READ = 4  # only read the row, its sum becomes `p`: what no kernel can be faster than
 
 # Settings: content rule, whose top token it looks at, logit rule.
 NO_CONTENT, PUNC, FC = 0, 1, 2

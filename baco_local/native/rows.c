@@ -204,3 +204,13 @@ int NAME(row_gather)(const float *row, int n, float floor, const float *maxima, 
     }
     return found;
 }
+
+/* The sum of the row: a plain reading of it, for measuring. */
+float NAME(row_read)(const float *row, int n)
+{
+    vec sum[UNROLL] = {{0}};
+    for (int i = 0; i + LANES * UNROLL <= n; i += LANES * UNROLL)
+        for (int u = 0; u < UNROLL; u++)
+            sum[u] += load(row + i + u * LANES);
+    return (float)total((sum[0] + sum[1]) + (sum[2] + sum[3]));
+}

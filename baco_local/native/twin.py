@@ -43,6 +43,9 @@ def serve_one(
     job["speaker"] = L.UNROUTED
     job["starts"] = 0
     job["p"] = job["top_p"] = job["entropy"] = 0.0
+    if job["action"] == L.READ:
+        job["p"] = row.sum(dtype=np.float64)
+        return
     row = usable(row)
     top = int(np.argmax(row))
     if row[top] == -np.inf:

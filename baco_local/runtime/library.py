@@ -20,7 +20,7 @@ from baco_local.native import products
 from baco_local.text import clean
 
 DEBUG, WARN, ERROR, CONTINUED = 1, 3, 4, 5  # ggml_log_level
-SPINS = "200"  # turns that a thread waits for another one before it sleeps
+SPINS = "1000"  # turns that a thread waits for another one before it sleeps
 LOG_LIMIT = 1 << 20  # bytes after which the log file starts anew
 
 ring: collections.deque[tuple[int, str]] = collections.deque(maxlen=400)
@@ -37,7 +37,8 @@ def llama() -> Any:
     global _callback
     # libgomp reads it when it is loaded, with llama.cpp. Its default of 300,000 turns lets each of llama.cpp's
     # threads wait in a loop for one that another program keeps from running; measured with one
-    # of two cores busy: 50 tok/s with the default, 85 with this; on a quiet machine the same.
+    # of two cores busy: 50 tok/s with the default, 63 with this; on a quiet machine the same. Fewer
+    # turns (200: 85 tok/s) cost a tenth on a quiet one.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:

@@ -16,6 +16,13 @@ def cores() -> int:
     return max(1, min(logical, physical() or logical, quota() or logical))
 
 
+def thread_choices() -> list[int]:
+    """Numbers of threads worth a try, from few to many."""
+    logical = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    found = {1, cores() // 2, cores() - 1, cores(), logical}
+    return sorted(choice for choice in found if 1 <= choice <= logical)
+
+
 def physical() -> int | None:
     if sys.platform.startswith("linux"):
         allowed = os.sched_getaffinity(0)

@@ -113,7 +113,7 @@ class Context:
         parameters.n_ctx = -(-(n_cells + FILLERS) // CELLS) * CELLS
         parameters.n_batch, parameters.n_ubatch = BATCH + FILLERS, UBATCH
         parameters.n_seq_max = n_sequences + 1  # the last one is for fillers
-        parameters.n_outputs_max = n_sequences + TILE
+        parameters.n_outputs_max = n_sequences + max(1, model.fill)
         parameters.n_threads = parameters.n_threads_batch = self.threads = threads or machine.cores()
         parameters.kv_unified = True
         parameters.no_perf = True
