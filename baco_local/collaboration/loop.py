@@ -44,13 +44,13 @@ class Turn:
 
 
 class Found(NamedTuple):
-    """What the kernel found for one job; the names are those of its layout."""
+    """What the kernel found for one job; fields as in its layout."""
 
-    token: int
     p: float
-    top: int
     top_p: float
     entropy: float
+    token: int
+    top: int
     speaker: int
     starts: int
 
@@ -74,6 +74,7 @@ class Loop:
         self.tokens = self.base_tokens = 0
         self.kernel_seconds = 0.0
         self.jobs = np.zeros(len(self.free), L.JOB)
+        self.memory = self.jobs.view(np.uint8).data
         self.steer(Steering())
 
     def steer(self, steering: Steering) -> None:
@@ -129,6 +130,7 @@ class Loop:
             caches.replay(self.engine, writing, start.kept[len(writing.tokens) :])
         if writing.tokens:
             writing.speaker = writing.wants = SPEAKERS.index(writing.tokens[-1].speaker)
+        writing.key = randomness.key(self.request.seed, writing.index)
         writing.kept, writing.parent = len(writing.tokens), source.index if source else None
         self.writing.append(writing)
         self.known[writing.index] = writing
@@ -174,52 +176,50 @@ class Loop:
     def serve(self, turns: Sequence[Turn]) -> None:
         """Runs the kernel over the rows of both models, and does what it found."""
         served: list[tuple[int, Writing]] = []
-        places = []
+        rows: list[int] = []  # their addresses
         for turn in turns:
             if turn.fresh and turn.reader.last is not None:
                 served += [(turn.who, writing) for writing in turn.fresh]
-                places.append(np.repeat(addresses(turn.reader.last), len(turn.fresh)))
+                rows += addresses(turn.reader.last) * len(turn.fresh)
             if turn.batch:
                 served += [(turn.who, writing) for writing in turn.batch]
-                places.append(addresses(turn.reader.side.rows()))
+                rows += addresses(turn.reader.side.rows())
         if not served:
             return
+        ids, counts, starts = self.penalised(served)
+        at, coins, looks = 0, self.steering.router == "rand", False
+        for (who, writing), row, (first, n) in zip(served, rows, starts, strict=True):
+            place = len(writing.tokens)
+            draw = randomness.uniform(writing.key, place, PURPOSES[who])
+            coin = randomness.uniform(writing.key, place, randomness.FOR_ROUTE) if coins else 0.0
+            action, flags = self.action(writing, who), self.flags(writing, who)
+            looks = looks or action == L.LOOK
+            L.ASKED.pack_into(self.memory, at, row, who, action, flags, n, first, draw, coin)
+            at += L.JOB.itemsize
         jobs = self.jobs[: len(served)]
-        jobs["row"] = np.concatenate(places)
-        columns = np.array(
-            [
-                (
-                    who,
-                    self.action(writing, who),
-                    self.flags(writing, who),
-                    writing.index,
-                    len(writing.tokens),
-                    PURPOSES[who],
-                )
-                for who, writing in served
-            ]
-        )
-        jobs["side"], jobs["action"], jobs["flags"] = columns[:, 0], columns[:, 1], columns[:, 2]
-        variants, lengths, purposes = columns[:, 3], columns[:, 4], columns[:, 5]
-        jobs["u_draw"] = randomness.uniforms(self.request.seed, variants, lengths, purposes)
-        if self.settings["rule"][0] == L.RAND:
-            jobs["u_route"] = randomness.uniforms(self.request.seed, variants, lengths, randomness.FOR_ROUTE)
-        ids, counts = self.penalised(jobs, served)
         self.run(jobs, ids, counts)
-        looked = jobs["action"] == L.LOOK
-        if looked.any():  # base waits for aligned's view of the place: where the rule fires, aligned draws
-            fires = [self.fires(writing, int(top)) for (_, writing), top in zip(served, jobs["top"], strict=True)]
-            again = jobs[looked & np.array(fires)]
-            again["action"] = L.DRAW
-            again["flags"] |= L.RESTRICT
-            self.run(again, ids, counts)
-            jobs[looked & np.array(fires)] = again
-        results = zip(*[jobs[name].tolist() for name in Found._fields], strict=True)
-        for (who, writing), found in zip(served, map(Found._make, results), strict=True):
+        if looks:
+            self.look_again(jobs, served, ids, counts)
+        at = L.FOUND_AT
+        for who, writing in served:
+            found = Found._make(L.FOUND.unpack_from(self.memory, at))
+            at += L.JOB.itemsize
             if found.top < 0:
                 name = self.engine.readers[who].side.name
                 raise Problem(f"{name}: the model computes no usable probabilities; use another file")
             (self.base_found if who == BASE else self.aligned_found)(writing, found)
+
+    def look_again(
+        self, jobs: np.ndarray, served: list[tuple[int, Writing]], ids: np.ndarray, counts: np.ndarray
+    ) -> None:
+        """Where base waited for aligned's view of the place and the content rule fires, aligned draws."""
+        fires = [self.fires(writing, int(top)) for (_, writing), top in zip(served, jobs["top"], strict=True)]
+        chosen = (jobs["action"] == L.LOOK) & np.array(fires)
+        again = jobs[chosen]
+        again["action"] = L.DRAW
+        again["flags"] |= L.RESTRICT
+        self.run(again, ids, counts)
+        jobs[chosen] = again
 
     def run(self, jobs: np.ndarray, ids: np.ndarray, counts: np.ndarray) -> None:
         started = time.perf_counter()
@@ -239,19 +239,20 @@ class Loop:
             flags |= L.RESTRICT
         return flags
 
-    def penalised(self, jobs: np.ndarray, served: list[tuple[int, Writing]]) -> tuple[np.ndarray, np.ndarray]:
-        """The tokens that each job's penalties fall on, with how often they occurred."""
-        jobs["n_penalised"] = 0
+    def penalised(self, served: list[tuple[int, Writing]]) -> tuple[np.ndarray, np.ndarray, list[tuple[int, int]]]:
+        """The tokens that penalties fall on, with how often they occurred; and for each job where its own
+        begin, and how many they are."""
         if not self.steering.sampling.penalises:
-            return NOTHING, NOTHING
+            return NOTHING, NOTHING, [(0, 0)] * len(served)
         ids: list[int] = []
         counts: list[int] = []
-        for job, (who, writing) in zip(jobs, served, strict=True):
+        starts = []
+        for who, writing in served:
             seen = Counter(writing.halves[who].ids[-self.steering.sampling.window :])
-            job["penalised"], job["n_penalised"] = len(ids), len(seen)
+            starts.append((len(ids), len(seen)))
             ids += seen.keys()
             counts += seen.values()
-        return np.array(ids, np.int32), np.array(counts, np.int32)
+        return np.array(ids, np.int32), np.array(counts, np.int32), starts
 
     def fires(self, writing: Writing, top: int) -> bool:
         """The content rule on aligned's top piece (the kernel does it for base's)."""

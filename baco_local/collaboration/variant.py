@@ -108,6 +108,7 @@ class Writing:
     seen: Routing | None = None  # what it saw then
     kept: int = 0  # tokens it began with
     parent: int | None = None  # the variant they are from
+    key: int = 0  # of its random numbers
     began: float = field(default_factory=time.perf_counter)
 
     @property

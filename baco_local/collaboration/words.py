@@ -35,6 +35,7 @@ FUNCTION_WORDS = frozenset(
 MARKUP = re.compile(r"\s*(</?[a-zA-Z][^<>]*>?|&[a-z]+;|```\w*)\s*")
 APOSTROPHES = "'\u2019\u02bc"
 LONGEST_MARKUP = 100  # characters; a longer piece is no tag, and matching it would take long
+ASCII_WORD = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -56,6 +57,8 @@ def unfinished(text: bytes | bytearray) -> int:
 
 def state(text: bytes | bytearray) -> int:
     """OPEN, UNFINISHED or 0: what the end of `text` says about the piece that comes next."""
+    if text and text[-1] < 0x80 and text[-1] not in b"'":
+        return 0 if text[-1] in ASCII_WORD else L.OPEN
     if unfinished(text):
         return L.UNFINISHED
     end = bytes(text[-8:]).decode("utf-8", "ignore")

@@ -102,11 +102,11 @@ class Kernel:
             self.kernels,
             len(self.classes),
             self.tables,
-            settings.ctypes.data,
-            jobs.ctypes.data,
+            place(settings),
+            place(jobs),
             len(jobs),
-            ids.ctypes.data,
-            counts.ctypes.data,
+            place(ids),
+            place(counts),
             self.threads,
         )
 
@@ -116,9 +116,14 @@ class Kernel:
                 self.lib.baco_kernel_free(handle)
 
 
-def addresses(logits: np.ndarray) -> np.ndarray:
-    """(n,) uint64: where each row of (n, n_vocab) float32, contiguous, begins."""
+def place(array: np.ndarray) -> int:
+    """Where it begins: array.ctypes.data in a tenth of the time."""
+    return int(array.__array_interface__["data"][0])
+
+
+def addresses(logits: np.ndarray) -> list[int]:
+    """Where each row of (n, n_vocab) float32, contiguous, begins."""
     if logits.dtype != np.float32 or not logits.flags.c_contiguous:
         raise ValueError("logits are contiguous rows of float32")
-    first = logits.__array_interface__["data"][0]  # ten times faster than logits.ctypes
-    return np.uint64(first) + np.arange(len(logits), dtype=np.uint64) * np.uint64(logits.strides[0])
+    first = place(logits)
+    return [first + row * logits.strides[0] for row in range(len(logits))]

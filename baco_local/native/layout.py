@@ -3,6 +3,8 @@
 Names and values repeat those at the top of kernel.c.
 """
 
+import struct
+
 import numpy as np
 
 # Token classes: one byte per vocabulary entry, or-ed together.
@@ -52,6 +54,12 @@ JOB = np.dtype(
     ],
     align=True,
 )
+
+# The same, for packing what is asked of one job and unpacking what was found: ten times as fast
+# as assigning to numpy's fields one by one.
+ASKED = struct.Struct("=Qiiiiqdd")
+FOUND = struct.Struct("=dddiiii")
+FOUND_AT = 48
 
 SETTINGS = np.dtype(
     [

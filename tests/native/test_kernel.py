@@ -181,6 +181,10 @@ def test_the_library_is_built_and_its_layout_is_ours() -> None:
     job, options = ctypes.c_int(), ctypes.c_int()
     lib.baco_kernel_layout(ctypes.byref(job), ctypes.byref(options))
     assert (job.value, options.value) == (L.JOB.itemsize, L.SETTINGS.itemsize)
+    jobs = np.zeros(1, L.JOB)
+    L.ASKED.pack_into(memoryview(jobs).cast("B"), 0, 1, 2, 3, 4, 5, 6, 7.0, 8.0)
+    L.FOUND.pack_into(memoryview(jobs).cast("B"), L.FOUND_AT, 9.0, 10.0, 11.0, 12, 13, 14, 15)
+    assert list(jobs[0].tolist()) == list(range(1, 16))
 
 
 def test_statistics_of_a_known_row() -> None:
