@@ -15,7 +15,8 @@ import numpy as np
 
 from baco_local.catalog.reading import read_catalog
 from baco_local.native import products
-from baco_local.runtime.model import Context, Model
+from baco_local.runtime.context import Context
+from baco_local.runtime.model import Model
 from baco_local.runtime.spans import Span, Work
 
 TEXT = b"You are a helpful assistant.\nInstruction: A title for a novel about tides\n"

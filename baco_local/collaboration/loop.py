@@ -8,16 +8,14 @@ alone, never on the clock: same seed, same bytes.
 """
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import NamedTuple
-
-import numpy as np
 
 from baco_local.collaboration import caches, ends, randomness, words
 from baco_local.collaboration.caches import PROMPT
+from baco_local.collaboration.drawing import Drawing, Found
 from baco_local.collaboration.engine import Engine, Reader
 from baco_local.collaboration.events import Began, Ended, Event, Wrote
 from baco_local.collaboration.settings import Request, Steering
@@ -28,8 +26,6 @@ from baco_local.native import addresses
 from baco_local.native import layout as L
 
 CHECK_EVERY = 8  # tokens between two looks for a loop
-PURPOSES = (randomness.BY_BASE, randomness.BY_ALIGNED)
-NOTHING = np.zeros(0, np.int32)
 
 
 @dataclass(slots=True)
@@ -41,18 +37,6 @@ class Turn:
     batch: list[Writing] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     fresh: list[Writing] = field(default_factory=list)
-
-
-class Found(NamedTuple):
-    """What the kernel found for one job; fields as in its layout."""
-
-    p: float
-    top_p: float
-    entropy: float
-    token: int
-    top: int
-    speaker: int
-    starts: int
 
 
 class Loop:
@@ -72,15 +56,14 @@ class Loop:
         self.begun = 0  # variants that have had a slot
         self.events: list[Event] = []
         self.tokens = self.base_tokens = 0
-        self.kernel_seconds = 0.0
-        self.jobs = np.zeros(len(self.free), L.JOB)
-        self.memory = self.jobs.view(np.uint8).data
+        self.drawing = Drawing(engine, len(self.free))
         self.steer(Steering())
 
     def steer(self, steering: Steering) -> None:
         """Takes effect with the next token of every variant."""
-        self.steering, self.settings = steering, steering.record()
+        self.steering = steering
         self.routes = steering.router != "aligned"
+        self.drawing.steer(steering)
 
     @property
     def done(self) -> bool:
@@ -186,81 +169,11 @@ class Loop:
                 rows += addresses(turn.reader.side.rows())
         if not served:
             return
-        ids, counts, starts = self.penalised(served)
-        at, coins, looks = 0, self.steering.router == "rand", False
-        for (who, writing), row, (first, n) in zip(served, rows, starts, strict=True):
-            place = len(writing.tokens)
-            draw = randomness.uniform(writing.key, place, PURPOSES[who])
-            coin = randomness.uniform(writing.key, place, randomness.FOR_ROUTE) if coins else 0.0
-            action, flags = self.action(writing, who), self.flags(writing, who)
-            looks = looks or action == L.LOOK
-            L.ASKED.pack_into(self.memory, at, row, who, action, flags, n, first, draw, coin)
-            at += L.JOB.itemsize
-        jobs = self.jobs[: len(served)]
-        self.run(jobs, ids, counts)
-        if looks:
-            self.look_again(jobs, served, ids, counts)
-        at = L.FOUND_AT
-        for who, writing in served:
-            found = Found._make(L.FOUND.unpack_from(self.memory, at))
-            at += L.JOB.itemsize
+        for (who, writing), found in zip(served, self.drawing.draw(served, rows), strict=True):
             if found.top < 0:
                 name = self.engine.readers[who].side.name
                 raise Problem(f"{name}: the model computes no usable probabilities; use another file")
             (self.base_found if who == BASE else self.aligned_found)(writing, found)
-
-    def look_again(
-        self, jobs: np.ndarray, served: list[tuple[int, Writing]], ids: np.ndarray, counts: np.ndarray
-    ) -> None:
-        """Where base waited for aligned's view of the place and the content rule fires, aligned draws."""
-        fires = [self.fires(writing, int(top)) for (_, writing), top in zip(served, jobs["top"], strict=True)]
-        chosen = (jobs["action"] == L.LOOK) & np.array(fires)
-        again = jobs[chosen]
-        again["action"] = L.DRAW
-        again["flags"] |= L.RESTRICT
-        self.run(again, ids, counts)
-        jobs[chosen] = again
-
-    def run(self, jobs: np.ndarray, ids: np.ndarray, counts: np.ndarray) -> None:
-        started = time.perf_counter()
-        self.engine.kernel.serve(self.settings, jobs, ids, counts)
-        self.kernel_seconds += time.perf_counter() - started
-
-    def action(self, writing: Writing, who: int) -> int:
-        if who == BASE:
-            return L.ROUTE_DRAW if writing.held else L.DRAW_ROUTE
-        return L.LOOK if writing.held else L.DRAW
-
-    def flags(self, writing: Writing, who: int) -> int:
-        flags = writing.flags
-        if writing.held and writing.held.fires:
-            flags |= L.FORMATTED
-        if (who == BASE and writing.held) or (who == ALIGNED and writing.decided):
-            flags |= L.RESTRICT
-        return flags
-
-    def penalised(self, served: list[tuple[int, Writing]]) -> tuple[np.ndarray, np.ndarray, list[tuple[int, int]]]:
-        """The tokens that penalties fall on, with how often they occurred; and for each job where its own
-        begin, and how many they are."""
-        if not self.steering.sampling.penalises:
-            return NOTHING, NOTHING, [(0, 0)] * len(served)
-        ids: list[int] = []
-        counts: list[int] = []
-        starts = []
-        for who, writing in served:
-            seen = Counter(writing.halves[who].ids[-self.steering.sampling.window :])
-            starts.append((len(ids), len(seen)))
-            ids += seen.keys()
-            counts += seen.values()
-        return np.array(ids, np.int32), np.array(counts, np.int32), starts
-
-    def fires(self, writing: Writing, top: int) -> bool:
-        """The content rule on aligned's top piece (the kernel does it for base's)."""
-        found, content = int(self.engine.readers[ALIGNED].classes[top]), int(self.settings["content"][0])
-        if content == L.PUNC:
-            return bool(found & L.FORMAT)
-        begins = writing.flags & L.OPEN or found & L.STARTS
-        return bool(content == L.FC and found & L.FUNCTION and begins)
 
     # What follows from a draw (the numbers are the rules of the method) -----------------------
 
@@ -275,7 +188,7 @@ class Loop:
         elif writing.decided or not found.starts or self.inside_first_word(writing) or not self.routes:
             self.commit(writing, ALIGNED, token, p, writing.seen)
         else:
-            writing.held = Held(token, p, self.fires(writing, found.top))
+            writing.held = Held(token, p, self.drawing.fires(writing, found.top))
             writing.wants = BASE
 
     def base_found(self, writing: Writing, found: Found) -> None:
@@ -292,7 +205,7 @@ class Loop:
             self.commit(writing, BASE, token, p, None)
         elif found.speaker == ALIGNED:
             self.hand_over(writing, seen)
-        elif self.steering.content_source != "base" and self.settings["content"][0] != L.NO_CONTENT:
+        elif self.steering.content_source != "base" and self.drawing.content != L.NO_CONTENT:
             writing.held, writing.wants = Held(token, p, seen=seen), ALIGNED
         else:
             self.commit(writing, BASE, token, p, seen)

@@ -132,7 +132,7 @@ class Session:
             seconds=time.perf_counter() - started,
             prompt_seconds=prepared - started,
             decode_seconds=sum(work.seconds for work in works) - decoded,
-            kernel_seconds=loop.kernel_seconds,
+            kernel_seconds=loop.drawing.seconds,
             stopped=self._stopped.is_set(),
         )
         self._tell([summary])
@@ -163,6 +163,6 @@ class Aim:
         if wanted.base_share != self.share:
             self.share = self.diversity = wanted.base_share
         else:
-            missing = (self.share * tokens - base) / len(loop.jobs)
+            missing = (self.share * tokens - base) / loop.request.window
             self.diversity = min(1.0, max(0.0, self.diversity + GAIN * missing))
         return replace(wanted, base_share=None, threshold=router(wanted.router).at(self.diversity))

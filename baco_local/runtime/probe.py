@@ -134,7 +134,8 @@ def ask_child(path: Path) -> dict[str, Any]:
 
 def examine(path: Path) -> dict[str, Any]:
     """Runs in the child: load, tokenise, evaluate."""
-    from baco_local.runtime.model import Context, Model
+    from baco_local.runtime.context import Context
+    from baco_local.runtime.model import Model
     from baco_local.runtime.spans import Span, Work
 
     try:

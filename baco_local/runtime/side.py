@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from baco_local.runtime import library, machine
-from baco_local.runtime.model import BATCH, METAL_ROWS, Context, Model
+from baco_local.runtime.context import BATCH, Context
+from baco_local.runtime.model import METAL_ROWS, Model
 from baco_local.runtime.spans import Span, Work
 
 

@@ -399,7 +399,7 @@ def test_a_base_share_switched_on_late_does_not_make_up_for_what_was_before() ->
 
     from baco_local.collaboration.session import Aim
 
-    aim, counts = Aim(), SimpleNamespace(tokens=1950, base_tokens=0, jobs=range(8))
+    aim, counts = Aim(), SimpleNamespace(tokens=1950, base_tokens=0, request=SimpleNamespace(window=8))
     aim.steering(Steering("p", 0.1), counts)  # type: ignore[arg-type]
     counts.tokens = 1960
     assert aim.steering(Steering("p", base_share=0.2), counts).threshold == pytest.approx(0.2)  # type: ignore[arg-type]

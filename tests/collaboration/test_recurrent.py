@@ -11,7 +11,7 @@ from oracle import write_mamba
 import baco_local
 from baco_local.collaboration.prompts import build
 from baco_local.collaboration.variant import Variant
-from baco_local.runtime.model import Context
+from baco_local.runtime.context import Context
 from baco_local.runtime.spans import Span, Work
 
 CONTENT = [" sea", " sun", " tide", "s", "light", "."]

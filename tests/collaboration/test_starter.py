@@ -15,7 +15,7 @@ from baco_local.collaboration.prompts import build
 from baco_local.collaboration.routers import ROUTERS
 from baco_local.collaboration.variant import Token, Variant
 from baco_local.native import layout as L
-from baco_local.runtime.model import Context
+from baco_local.runtime.context import Context
 from baco_local.runtime.spans import Span, Work
 
 PROMPT = "A title for a novel about tides"

@@ -9,7 +9,8 @@ from oracle import write_model
 
 from baco_local.errors import ModelProblem, RoomProblem
 from baco_local.runtime import library
-from baco_local.runtime.model import BATCH, Context, Model, load_both
+from baco_local.runtime.context import BATCH, Context
+from baco_local.runtime.model import Model, load_both
 from baco_local.runtime.spans import Span, Work
 
 CONTENT = [" a", " b", "a", "b", " "]

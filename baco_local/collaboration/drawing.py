@@ -1,0 +1,115 @@
+"""What variants ask of the kernel, packed for one call, and what it found."""
+
+import time
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from baco_local.collaboration import randomness
+from baco_local.collaboration.engine import Engine
+from baco_local.collaboration.settings import Steering
+from baco_local.collaboration.variant import ALIGNED, BASE, Writing
+from baco_local.native import layout as L
+
+PURPOSES = (randomness.BY_BASE, randomness.BY_ALIGNED)
+NOTHING = np.zeros(0, np.int32)
+Served = list[tuple[int, Writing]]  # which model's row serves which variant
+
+
+class Found(NamedTuple):
+    """What the kernel found for one job; fields as in its layout."""
+
+    p: float
+    top_p: float
+    entropy: float
+    token: int
+    top: int
+    speaker: int
+    starts: int
+
+
+class Drawing:
+    """Jobs for so many variants at once, and the steering that they are drawn under."""
+
+    def __init__(self, engine: Engine, slots: int) -> None:
+        self.engine = engine
+        self.seconds = 0.0  # in the kernel so far
+        self.jobs = np.zeros(slots, L.JOB)
+        self.memory = self.jobs.view(np.uint8).data
+        self.steer(Steering())
+
+    def steer(self, steering: Steering) -> None:
+        self.steering, self.settings = steering, steering.record()
+        self.content = int(self.settings["content"][0])
+
+    def draw(self, served: Served, rows: list[int]) -> list[Found]:
+        """A finding for each variant that is served; rows: the addresses of their logits."""
+        ids, counts, starts = self.penalised(served)
+        at, coins, looks = 0, self.steering.router == "rand", False
+        for (who, writing), row, (first, n) in zip(served, rows, starts, strict=True):
+            place = len(writing.tokens)
+            draw = randomness.uniform(writing.key, place, PURPOSES[who])
+            coin = randomness.uniform(writing.key, place, randomness.FOR_ROUTE) if coins else 0.0
+            action, flags = self.action(writing, who), self.flags(writing, who)
+            looks = looks or action == L.LOOK
+            L.ASKED.pack_into(self.memory, at, row, who, action, flags, n, first, draw, coin)
+            at += L.JOB.itemsize
+        jobs = self.jobs[: len(served)]
+        self.run(jobs, ids, counts)
+        if looks:
+            self.look_again(jobs, served, ids, counts)
+        return [
+            Found._make(L.FOUND.unpack_from(self.memory, at * L.JOB.itemsize + L.FOUND_AT)) for at in range(len(served))
+        ]
+
+    def look_again(self, jobs: np.ndarray, served: Served, ids: np.ndarray, counts: np.ndarray) -> None:
+        """Where base waited for aligned's view of the place and the content rule fires, aligned draws."""
+        fires = [self.fires(writing, int(top)) for (_, writing), top in zip(served, jobs["top"], strict=True)]
+        chosen = (jobs["action"] == L.LOOK) & np.array(fires)
+        again = jobs[chosen]
+        again["action"] = L.DRAW
+        again["flags"] |= L.RESTRICT
+        self.run(again, ids, counts)
+        jobs[chosen] = again
+
+    def run(self, jobs: np.ndarray, ids: np.ndarray, counts: np.ndarray) -> None:
+        started = time.perf_counter()
+        self.engine.kernel.serve(self.settings, jobs, ids, counts)
+        self.seconds += time.perf_counter() - started
+
+    def action(self, writing: Writing, who: int) -> int:
+        if who == BASE:
+            return L.ROUTE_DRAW if writing.held else L.DRAW_ROUTE
+        return L.LOOK if writing.held else L.DRAW
+
+    def flags(self, writing: Writing, who: int) -> int:
+        flags = writing.flags
+        if writing.held and writing.held.fires:
+            flags |= L.FORMATTED
+        if (who == BASE and writing.held) or (who == ALIGNED and writing.decided):
+            flags |= L.RESTRICT
+        return flags
+
+    def penalised(self, served: Served) -> tuple[np.ndarray, np.ndarray, list[tuple[int, int]]]:
+        """The tokens that penalties fall on, with how often they occurred; and for each job where its own
+        begin, and how many they are."""
+        if not self.steering.sampling.penalises:
+            return NOTHING, NOTHING, [(0, 0)] * len(served)
+        ids: list[int] = []
+        counts: list[int] = []
+        starts = []
+        for who, writing in served:
+            seen = Counter(writing.halves[who].ids[-self.steering.sampling.window :])
+            starts.append((len(ids), len(seen)))
+            ids += seen.keys()
+            counts += seen.values()
+        return np.array(ids, np.int32), np.array(counts, np.int32), starts
+
+    def fires(self, writing: Writing, top: int) -> bool:
+        """The content rule on aligned's top piece (the kernel does it for base's)."""
+        found = int(self.engine.readers[ALIGNED].classes[top])
+        if self.content == L.PUNC:
+            return bool(found & L.FORMAT)
+        begins = writing.flags & L.OPEN or found & L.STARTS
+        return bool(self.content == L.FC and found & L.FUNCTION and begins)
