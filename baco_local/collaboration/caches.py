@@ -3,12 +3,14 @@
 Sequence PROMPT holds what all variants of a session begin with; slot s writes in sequence s + 1.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from baco_local.collaboration import words
 from baco_local.collaboration.side import Span, evaluate
 from baco_local.collaboration.variant import BASE, SPEAKERS, Half, Token, Writing
+from baco_local.native import layout as L
 
 if TYPE_CHECKING:
     from baco_local.collaboration.engine import Engine, Reader
@@ -18,22 +20,35 @@ PROMPT = 0
 
 def append(engine: "Engine", writing: Writing, who: int, token: int) -> str:
     """Adds a token of `who` to the text, and to the ids of whom it means the same. Returns the characters it completes."""
-    length = len(writing.text)
-    shown = writing.add(engine.readers[who].side.vocabulary.piece(token))
+    length, reader = len(writing.text), engine.readers[who]
+    state = writing.flags
+    if state & L.OPEN or (reader.classes[token] & L.STARTS and not state & L.UNFINISHED):
+        writing.words.append(length)
+    shown = writing.add(reader.side.vocabulary.piece(token))
     for side, half in enumerate(writing.halves):
         other = engine.readers[side].side.vocabulary
         if side == who or (engine.same_vocabulary and half.covered == length and token < other.n_tokens):
             half.ids.append(token)
             half.covered = len(writing.text)
+            half.loose = half.loose_bytes = 0
     return shown
 
 
 def catch_up(reader: "Reader", writing: Writing, half: Half) -> bool:
-    """Turns the text that the other model wrote into this one's tokens. False: no room for them."""
+    """Turns the words that the other model wrote into this one's tokens, one by one. False: no room for them."""
     end = len(writing.text) - words.unfinished(writing.text)
     if half.covered < end:
-        half.ids += reader.side.vocabulary.tokenize(bytes(writing.text[half.covered : end]))
-        half.covered = end
+        at = bisect_left(writing.words, half.covered)
+        if half.loose and writing.words[at : at + 1] != [half.covered]:  # the word went on
+            del half.ids[-half.loose :]
+            half.covered -= half.loose_bytes
+            shorten(reader, writing, half, len(half.ids))
+        for bound in [*writing.words[bisect_right(writing.words, half.covered) :], end]:
+            if half.covered < bound <= end:
+                word = reader.side.vocabulary.tokenize(bytes(writing.text[half.covered : bound]))
+                half.loose, half.loose_bytes = len(word), bound - half.covered
+                half.ids += word
+                half.covered = bound
     return len(half.ids) <= reader.begun + reader.budget
 
 
@@ -54,13 +69,16 @@ def branch(engine: "Engine", writing: Writing, source: Writing, tokens: Sequence
     for token in tokens:
         writing.add(engine.readers[SPEAKERS.index(token.speaker)].side.vocabulary.piece(token.id))
     writing.tokens += tokens
+    writing.words = source.words[: bisect_left(source.words, len(writing.text))]
     for reader, half, theirs in zip(engine.readers, writing.halves, source.halves, strict=True):
         half.ids, half.covered, half.evaluated = list(theirs.ids), theirs.covered, theirs.evaluated
+        half.loose, half.loose_bytes = theirs.loose, theirs.loose_bytes
         reader.side.copy(source.slot + 1, writing.slot + 1)
         length = len(half.ids)
         while half.covered > len(writing.text):
             length -= 1
             half.covered -= len(reader.side.vocabulary.piece(half.ids[length]))
+            half.loose = half.loose_bytes = 0
         del half.ids[length:]
         shorten(reader, writing, half, length)
 

@@ -1,10 +1,12 @@
 """The decode loop: one tick evaluates at most one batch per model, and every variant in it advances.
 
-A model is run only where its logits are needed. While aligned is inside a word, base is
-not run; at the next routing point it catches up with all it missed in one batch. On a CPU
-base goes first, so that a variant it hands over goes with aligned's batch of the same tick; two
-models on a GPU are both submitted before either is read. What is done depends on the state
-alone, never on the clock: same seed, same bytes.
+There are two schedules. On demand, a model is run only where its logits are needed: while aligned
+is inside a word, base is not run; at the next routing point it catches up with all it missed in
+one batch; base goes first, so that a variant it hands over goes with aligned's batch of the
+same tick. Eagerly, both models read every variant in every tick, so that none ever waits:
+faster where a batch of a few rows costs what one row costs. What is written is the same: words
+that one model turned into tokens too early are taken back and read anew. What is done depends on
+the state alone, never on the clock: same seed, same bytes.
 """
 
 import time
@@ -26,6 +28,7 @@ from baco_local.native import addresses
 from baco_local.native import layout as L
 
 CHECK_EVERY = 8  # tokens between two looks for a loop
+EAGER = 16  # variants up to which it pays that both models read every token, where a row more costs next to nothing
 
 
 @dataclass(slots=True)
@@ -63,6 +66,7 @@ class Loop:
         """Takes effect with the next token of every variant."""
         self.steering = steering
         self.routes = steering.router != "aligned"
+        self.mixes = steering.router not in ("base", "aligned")
         self.drawing.steer(steering)
 
     @property
@@ -72,19 +76,40 @@ class Loop:
     def tick(self) -> None:
         while self.free and self.waiting:
             self.begin(self.free.pop(0), self.waiting.popleft())
-        if self.engine.parallel:
+        if self.eager or self.engine.parallel:
             self.step([BASE, ALIGNED])
         else:
             self.step([BASE])
             self.step([ALIGNED])
 
+    @property
+    def eager(self) -> bool:
+        """Do both models read every variant at once, asked for or not?"""
+        return self.engine.eager and self.mixes and len(self.writing) <= EAGER
+
     def step(self, speakers: Sequence[int]) -> None:
-        """One batch of each of these models; every variant that waits for one of them advances."""
-        turns = [self.turn(who) for who in speakers]
+        """One batch of each of these models; then the kernel, over all rows that variants wait for. Those that
+        grew, or wait for a row that isn't there, go on with the next batch."""
+        eager = self.eager
+        turns = [self.turn(who, eager) for who in speakers]
         for turn in turns:
             if turn.spans:
                 turn.reader.side.submit(turn.spans)
-        self.serve(turns)
+        rows: dict[tuple[int, int], int] = {}
+        for turn in turns:
+            if turn.fresh and turn.reader.last is not None:
+                [last] = addresses(turn.reader.last)
+                rows |= {(turn.who, writing.index): last for writing in turn.fresh}
+            if turn.batch:
+                found = addresses(turn.reader.side.rows())
+                rows |= {(turn.who, writing.index): row for writing, row in zip(turn.batch, found, strict=True)}
+        at = {writing.index: (len(writing.tokens), len(writing.text)) for writing in self.writing}
+        while served := [
+            (writing.wants, writing)
+            for writing in self.writing
+            if (writing.wants, writing.index) in rows and at[writing.index] == (len(writing.tokens), len(writing.text))
+        ]:
+            self.serve(served, [rows.pop((who, writing.index)) for who, writing in served])
 
     def cancel(self) -> None:
         for writing in list(self.writing):
@@ -122,12 +147,12 @@ class Loop:
 
     # One tick: what each model evaluates, then the kernel over all rows --------------------
 
-    def turn(self, who: int) -> Turn:
+    def turn(self, who: int, eager: bool) -> Turn:
         reader = self.engine.readers[who]
         turn = Turn(who, reader)
         room = reader.side.n_batch
         spare = reader.cells - sum(len(w.halves[who].ids) - reader.begun for w in self.writing)
-        for writing in self.served(who, reader.side.tile):
+        for writing in list(self.writing) if eager else self.served(who, reader.side.tile):
             half = writing.halves[who]
             before = len(half.ids)
             fits = caches.catch_up(reader, writing, half)
@@ -156,19 +181,8 @@ class Loop:
         over = rows % tile  # the others have the prompt's logits
         return waiting[:-over] if 0 < over <= tile // 2 and rows > tile else waiting
 
-    def serve(self, turns: Sequence[Turn]) -> None:
-        """Runs the kernel over the rows of both models, and does what it found."""
-        served: list[tuple[int, Writing]] = []
-        rows: list[int] = []  # their addresses
-        for turn in turns:
-            if turn.fresh and turn.reader.last is not None:
-                served += [(turn.who, writing) for writing in turn.fresh]
-                rows += addresses(turn.reader.last) * len(turn.fresh)
-            if turn.batch:
-                served += [(turn.who, writing) for writing in turn.batch]
-                rows += addresses(turn.reader.side.rows())
-        if not served:
-            return
+    def serve(self, served: list[tuple[int, Writing]], rows: list[int]) -> None:
+        """Asks the kernel, and does what it found. rows: the addresses of their logits."""
         for (who, writing), found in zip(served, self.drawing.draw(served, rows), strict=True):
             if found.top < 0:
                 name = self.engine.readers[who].side.name
@@ -228,7 +242,7 @@ class Loop:
                 if half.covered > length:
                     del half.ids[len(half.ids) - (before - len(writing.tokens)) :]
                     caches.shorten(reader, writing, half, len(half.ids))
-                    half.covered = length
+                    half.covered, half.loose, half.loose_bytes = length, 0, 0
         writing.wants, writing.decided, writing.seen = ALIGNED, True, seen
 
     def inside_first_word(self, writing: Writing) -> bool:

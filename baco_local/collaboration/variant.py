@@ -1,6 +1,7 @@
 """A variant: finished and frozen (`Variant`), or still being written (`Writing`)."""
 
 import time
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from baco_local.collaboration import words
@@ -81,11 +82,14 @@ class Held:
 @dataclass(slots=True)
 class Half:
     """One model's view of a variant: its own tokens for the text, of which the first `evaluated`
-    are in its cache; `covered` bytes of the text are turned into tokens."""
+    are in its cache; `covered` bytes of the text are turned into tokens. The last `loose` tokens, of
+    `loose_bytes`, are a word of the other model's that may go on; then it is read anew, as one word."""
 
     ids: list[int] = field(default_factory=list)
     evaluated: int = 0
     covered: int = 0
+    loose: int = 0
+    loose_bytes: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -99,6 +103,7 @@ class Writing:
     text: bytearray = field(default_factory=bytearray)
     tokens: list[Token] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)  # byte in `text` at which each token begins
+    words: list[int] = field(default_factory=list)  # bytes in `text` at which a token began a word
     halves: tuple[Half, Half] = field(default_factory=lambda: (Half(), Half()))
     shown: int = 0  # bytes of `text` that are in the tokens' pieces
     speaker: int = ALIGNED
@@ -132,6 +137,7 @@ class Writing:
         """Keeps `length` bytes of text and the tokens that begin before that, with what they show of it."""
         keep = sum(start < length for start in self.starts)
         del self.tokens[keep:], self.starts[keep:], self.text[length:]
+        del self.words[bisect_left(self.words, length) :]
         if keep:
             last = self.tokens[-1]
             # the characters that this token completed: from where the one before it stopped showing

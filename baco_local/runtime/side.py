@@ -6,7 +6,7 @@ import numpy as np
 
 from baco_local.runtime import library, machine
 from baco_local.runtime.context import BATCH, Context
-from baco_local.runtime.model import METAL_ROWS, Model
+from baco_local.runtime.model import LANES, METAL_ROWS, Model
 from baco_local.runtime.spans import Span, Work
 
 
@@ -20,6 +20,7 @@ class ModelSide:
         self.name = str(model.path)
         self.vocabulary, self.chat_template = model.vocabulary, model.chat_template
         self.n_ctx, self.tile, self.offloaded = model.n_ctx_train, model.tile, model.offloaded
+        self.eager = (model.tile >= LANES or model.offloaded) and not model.recurrent
         self.most_rows = METAL_ROWS if model.offloaded and library.on_metal() else BATCH
         self.work = Work()
         self.context: Context | None = None
