@@ -74,13 +74,15 @@ def branch(engine: "Engine", writing: Writing, source: Writing, tokens: Sequence
         half.ids, half.covered, half.evaluated = list(theirs.ids), theirs.covered, theirs.evaluated
         half.loose, half.loose_bytes = theirs.loose, theirs.loose_bytes
         reader.side.copy(source.slot + 1, writing.slot + 1)
-        length = len(half.ids)
-        while half.covered > len(writing.text):
-            length -= 1
-            half.covered -= len(reader.side.vocabulary.piece(half.ids[length]))
-            half.loose = half.loose_bytes = 0
-        del half.ids[length:]
-        shorten(reader, writing, half, length)
+        shrink(reader, writing, half)
+
+
+def shrink(reader: "Reader", writing: Writing, half: Half) -> None:
+    """Drops the tokens that reach beyond the text, of which some was cut off."""
+    while half.covered > len(writing.text):
+        half.covered -= len(reader.side.vocabulary.piece(half.ids.pop()))
+        half.loose = half.loose_bytes = 0
+    shorten(reader, writing, half, len(half.ids))
 
 
 def take_back(reader: "Reader", writing: Writing, half: Half) -> None:

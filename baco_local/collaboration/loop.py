@@ -233,16 +233,14 @@ class Loop:
 
     def hand_over(self, writing: Writing, seen: Routing | None) -> None:
         """Aligned writes on. A character that base left unfinished is taken out of the text first."""
-        loose = words.unfinished(writing.text)
-        if loose:
-            before = len(writing.tokens)
-            writing.cut(len(writing.text) - loose)
-            length = writing.shown = len(writing.text)
+        whole = len(writing.text)
+        while loose := words.unfinished(writing.text[:whole]):
+            whole -= loose
+        if whole < len(writing.text):
+            writing.cut(whole)
+            writing.shown = whole
             for reader, half in zip(self.engine.readers, writing.halves, strict=True):
-                if half.covered > length:
-                    del half.ids[len(half.ids) - (before - len(writing.tokens)) :]
-                    caches.shorten(reader, writing, half, len(half.ids))
-                    half.covered, half.loose, half.loose_bytes = length, 0, 0
+                caches.shrink(reader, writing, half)
         writing.wants, writing.decided, writing.seen = ALIGNED, True, seen
 
     def inside_first_word(self, writing: Writing) -> bool:
