@@ -10,12 +10,11 @@ import statistics
 from typing import Any
 
 import baco_local
-from baco_local.collaboration import loop
 from baco_local.collaboration.events import Summary
 
 
 def rate(pair: Any, eager_up_to: int, n: int, max_tokens: int, seed: int) -> float:
-    loop.EAGER = eager_up_to
+    pair.engine.eager = eager_up_to
     running = pair.session(baco_local.Request("A title for a novel about tides", n=n, max_tokens=max_tokens, seed=seed))
     summary = next(event for event in running.events() if isinstance(event, Summary))
     return float(summary.tokens / summary.seconds)
@@ -27,10 +26,8 @@ def main() -> None:
     options.add_argument("--max-tokens", type=int, default=64)
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
-    chosen = loop.EAGER
     with baco_local.open_pair(given.pair) as pair:
-        print(f"eager up to {chosen} variants" if pair.engine.eager else "always on demand, with this pair and machine")
-        pair.engine.eager = True
+        print(f"eager up to {pair.engine.eager} variants with this pair and machine")
         for n in (1, 4, 8, 16, 32, 64):
             rate(pair, 0, n, 8, 0)  # makes the context
             pairs = [

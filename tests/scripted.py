@@ -61,7 +61,7 @@ class ScriptedSide:
         self.name, self.script, self.cuts = name, script, cuts
         self.vocabulary = ScriptedVocabulary(pieces)
         self.n_ctx, self.tile, self.threads, self.offloaded = 1000, 1, 1, False
-        self.most_rows, self.eager = 64, False
+        self.most_rows, self.eager = 64, 0
         self.work = Work()
         self.held: dict[int, list[int]] = {}
         self.calls: list[list[Span]] = []

@@ -42,7 +42,7 @@ class Engine:
         self.readers = (reader(base), reader(aligned))
         self.kernel = Kernel([one.classes for one in self.readers], base.threads)
         self.parallel = base.offloaded and aligned.offloaded  # both on a GPU: they compute while we wait
-        self.eager = base.eager and aligned.eager  # see loop.py
+        self.eager = min(base.eager, aligned.eager)  # see loop.py
         self.busy = threading.Lock()  # held by the running session
         self.closed = threading.Event()  # set when the models are going away
 

@@ -28,7 +28,6 @@ from baco_local.native import addresses
 from baco_local.native import layout as L
 
 CHECK_EVERY = 8  # tokens between two looks for a loop
-EAGER = 16  # variants up to which it pays that both models read every token, where a row more costs next to nothing
 
 
 @dataclass(slots=True)
@@ -85,7 +84,7 @@ class Loop:
     @property
     def eager(self) -> bool:
         """Do both models read every variant at once, asked for or not?"""
-        return self.engine.eager and self.mixes and len(self.writing) <= EAGER
+        return self.mixes and len(self.writing) <= self.engine.eager
 
     def step(self, speakers: Sequence[int]) -> None:
         """One batch of each of these models; then the kernel, over all rows that variants wait for. Those that

@@ -44,7 +44,7 @@ class Side(Protocol):
     n_ctx: int
     threads: int
     offloaded: bool  # does a GPU compute it, while `submit` returns?
-    eager: bool  # does a batch of a few rows cost about what one row costs, and can a sequence be cut?
+    eager: int  # rows up to which a batch costs about what one row costs; 0 also where sequences can't be cut
     most_rows: int  # in one batch
     tile: int  # rows of a batch that cost as much as one; 1 where each costs its own
     work: Work

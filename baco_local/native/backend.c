@@ -302,6 +302,9 @@ API int baco_products_enable(int yes)
     return before;
 }
 
+/* Rows that cost about what one costs; 0 where nothing is registered. */
+API int baco_products_lanes(void) { return !enabled ? 0 : best.wide.lanes ? best.wide.lanes : best.narrow.lanes; }
+
 API long long baco_products_count(void) { return products; }
 
 /* out (rows, n) = x (rows, k) times weights (n, k) of a type, on this thread; 0, or -1 where it can't. For tests. */

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from baco_local.native import products
 from baco_local.runtime import library, machine
 from baco_local.runtime.context import BATCH, Context
 from baco_local.runtime.model import LANES, METAL_ROWS, Model
 from baco_local.runtime.spans import Span, Work
+
+GPU_EAGER = 16  # not measured: no GPU was at hand
 
 
 class ModelSide:
@@ -20,7 +23,8 @@ class ModelSide:
         self.name = str(model.path)
         self.vocabulary, self.chat_template = model.vocabulary, model.chat_template
         self.n_ctx, self.tile, self.offloaded = model.n_ctx_train, model.tile, model.offloaded
-        self.eager = (model.tile >= LANES or model.offloaded) and not model.recurrent
+        pays = GPU_EAGER if model.offloaded else products.lanes() if model.tile >= LANES else 0
+        self.eager = 0 if model.recurrent else pays
         self.most_rows = METAL_ROWS if model.offloaded and library.on_metal() else BATCH
         self.work = Work()
         self.context: Context | None = None

@@ -11,7 +11,6 @@ from scripted import END, ScriptedSide, engine
 from test_loop import WORDS, different, run
 
 import baco_local
-from baco_local.collaboration import loop
 from baco_local.collaboration.session import Session
 from baco_local.collaboration.settings import Request, Steering
 from baco_local.collaboration.variant import Variant
@@ -33,7 +32,7 @@ def written(
     steering: Steering, *, same: bool, eager: bool, cuts: bool = True, **options: Any
 ) -> tuple[list[Variant], list[ScriptedSide]]:
     one, two = ScriptedSide("base", WORDS, script(1), cuts=cuts), ScriptedSide("aligned", WORDS, script(2), cuts=cuts)
-    one.eager = two.eager = eager
+    one.eager = two.eager = 99 if eager else 0
     ready = engine(one, two if same else different(two))
     found = run(Session(ready, Request("x", **({"n": 5, "max_tokens": 40, "seed": 8, "slots": 3} | options)), steering))
     return [dataclasses.replace(variant, seconds=0.0) for variant in found], [one, two]
@@ -61,10 +60,19 @@ def test_eagerly_no_variant_waits() -> None:
     assert len(two.calls) <= longest + 2
 
 
-def test_many_variants_go_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "EAGER", 2)
-    _, (one, _) = written(Steering("aligned"), same=True, eager=True)
-    assert len(one.calls) == 1  # base read the prompt only
+@pytest.mark.parametrize(("router", "eager"), [("rand", 2), ("aligned", 99), ("rand", 99)])
+def test_many_variants_and_single_models_go_on_demand(router: str, eager: int) -> None:
+    one, two = ScriptedSide("base", WORDS, script(1)), ScriptedSide("aligned", WORDS, script(2))
+    one.eager, two.eager = 99, eager
+    run(
+        Session(
+            engine(one, two),
+            Request("x", n=5, max_tokens=9, slots=5),
+            Steering(router, 0.0 if router == "rand" else None),
+        )
+    )
+    first = one.calls[1] if len(one.calls) > 1 else []
+    assert (len(first) == 5) == (router == "rand" and eager == 99)
 
 
 @pytest.mark.parametrize("same", [True, False])
@@ -84,7 +92,7 @@ def test_both_schedules_write_the_same_through_llama_cpp(tmp_path: Path, same: b
     for eager in (True, False):
         with baco_local.open_pair(base=base, aligned=aligned) as pair:
             assert pair.same_vocabulary == same
-            pair.engine.eager = eager
+            pair.engine.eager = 99 if eager else 0
             some = pair.ideas("x", n=6, max_tokens=40, seed=3, steering=Steering("rand", 0.5))
             found[eager] = {variant.index: [(token.id, token.speaker) for token in variant.trace] for variant in some}
     assert found[True] == found[False]
