@@ -137,7 +137,7 @@ def table(found: dict[str, Any]) -> str:
     lines.append("efficiency: what llama.cpp needs for the same evaluations in batches of all ideas, to the time taken")
     if kernel := found["kernel"]:
         lines.append(
-            f"kernel: {kernel['ms_per_row']:.3f} ms a row of base; only reading one takes {kernel['ms_per_read']:.3f} ms"
+            f"kernel: {kernel['ms_per_row']:.3f} ms a row of base; only reading one from memory takes {kernel['ms_per_read']:.3f} ms"
         )
     memory = found["memory"]
     if memory["peak"]:

@@ -11,11 +11,14 @@
 
 #ifdef _WIN32
 #define API __declspec(dllexport)
+#define give_way() (void)0
 #else
+#include <sched.h>
 #define API __attribute__((visibility("default")))
+#define give_way() sched_yield()
 #endif
 
-enum { FEWEST_ROWS = 2, MOST_ROWS = 4096 };
+enum { FEWEST_ROWS = 2, MOST_ROWS = 4096, PATIENCE = 10000 };
 
 static ggml_functions ggml;
 static int multiply;                   /* the operation's number in ggml_op */
@@ -70,8 +73,9 @@ static void work(void *data)
         j->functions[second].quantise(&j->parts[second], second ? r - j->parts[0].rows : r);
         __atomic_fetch_add(&j->ready_rows, 1, __ATOMIC_RELEASE);
     }
-    while (__atomic_load_n(&j->ready_rows, __ATOMIC_ACQUIRE) < j->rows)
-        ;
+    for (int turns = 0; __atomic_load_n(&j->ready_rows, __ATOMIC_ACQUIRE) < j->rows; turns++)
+        if (turns > PATIENCE) /* another program has the other thread's core */
+            give_way();
     const int n = j->parts[0].n;
     for (int c; (c = __atomic_fetch_add(&j->next_column, j->chunk, __ATOMIC_RELAXED)) < n;)
         for (int i = c; i < c + j->chunk && i < n; i += COLUMNS)

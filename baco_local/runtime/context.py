@@ -89,7 +89,6 @@ class Context:
         must not be more than `n_batch`. Raises RoomProblem when the cache is full."""
         lib = llama()
         total = self._fill(spans)
-        self.wanted = [int(i) for i in np.flatnonzero(self.flags[:total])]
         fillers = self._fill_up(total, len(self.wanted))
         self.batch.n_tokens = total + fillers
         started = time.perf_counter()
@@ -135,27 +134,28 @@ class Context:
         return np.concatenate([as_floats(row or 0, 1, self.n_vocab) for row in rows])
 
     def _fill(self, spans: Sequence[Span]) -> int:
-        total = sum(len(span.tokens) for span in spans)
-        if not 0 < total <= BATCH or sum(span.logits for span in spans) > self.n_sequences:
-            raise ValueError(f"a batch takes 1 to {BATCH} tokens and {self.n_sequences} rows of logits")
-        at = 0
+        """Puts the spans into the batch, and into `wanted` whose logits are read; returns how many tokens."""
+        ids: list[int] = []
+        positions: list[int] = []
+        sequences: list[int] = []
+        self.wanted = []
         for span in spans:
-            if (
-                not 0 <= span.sequence < self.n_sequences
-                or span.start != self.lengths[span.sequence]
-                or not span.tokens
-            ):
+            count = len(span.tokens)
+            if not 0 <= span.sequence < self.n_sequences or span.start != self.lengths[span.sequence] or not count:
                 raise ValueError(f"span at {span.start} of sequence {span.sequence} does not continue it")
-            end = at + len(span.tokens)
-            self.tokens[at:end] = span.tokens
-            self.positions[at:end] = np.arange(span.start, span.start + len(span.tokens))
-            self.sequences[at:end] = span.sequence
-            self.flags[at:end] = 0
-            self.flags[end - 1] = span.logits
-            at = end
-        used = self.tokens[:total]
-        if used.min() < 0 or used.max() >= self.n_vocab:
+            ids += span.tokens
+            positions += range(span.start, span.start + count)
+            sequences += [span.sequence] * count
+            if span.logits:
+                self.wanted.append(len(ids) - 1)
+        total = len(ids)
+        if not 0 < total <= BATCH or len(self.wanted) > self.n_sequences:
+            raise ValueError(f"a batch takes 1 to {BATCH} tokens and {self.n_sequences} rows of logits")
+        if min(ids) < 0 or max(ids) >= self.n_vocab:
             raise ValueError("a token id outside the vocabulary")
+        self.tokens[:total], self.positions[:total], self.sequences[:total] = ids, positions, sequences
+        self.flags[:total] = 0
+        self.flags[self.wanted] = 1
         return total
 
     def _fill_up(self, total: int, rows: int) -> int:
