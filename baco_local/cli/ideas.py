@@ -38,7 +38,7 @@ from baco_local.errors import Problem, UsageProblem, internal
 @click.option(
     "--content-source", default="base", help="Whose best guess the content rules look at: base, aligned, either."
 )
-@click.option("--slots", type=int, help="Ideas written at the same time.  [default: 16, or 32 of 32 and more]")
+@click.option("--slots", type=int, default=16, show_default=True, help="Ideas written at the same time.")
 @click.option(
     "--threads", type=click.IntRange(1, 512), help="CPU threads.  [default: config.toml's, or the physical cores]"
 )

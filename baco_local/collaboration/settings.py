@@ -93,8 +93,7 @@ class Request:
     """One prompt and how many variants of what length.
 
     mode: `instruct` (the prompt is a task) or `continue` (the prompt is text to carry on).
-    first: who writes the first word, `aligned` or `router`. slots: variants written at once,
-    as many as pay off when None.
+    first: who writes the first word, `aligned` or `router`. slots: variants written at once.
     kept: tokens that every variant begins with, the first ones of an earlier variant's trace over
     the same pair and prompt; it goes on from there for up to max_tokens more.
     """
@@ -107,7 +106,7 @@ class Request:
     mode: str = "instruct"
     first: str = "aligned"
     stop: tuple[str, ...] = ()
-    slots: int | None = None
+    slots: int = 16
     kept: tuple[Token, ...] = ()
 
     def __post_init__(self) -> None:
@@ -119,8 +118,7 @@ class Request:
             raise UsageProblem("the prompt is empty; say what the ideas should be about")
         check_range("-n", self.n, 1, MAX_VARIANTS, "; run it again with another --seed for more")
         check_range("--max-tokens", self.max_tokens, 1, MAX_TOKENS)
-        if self.slots is not None:
-            check_range("--slots", self.slots, 1, MAX_SLOTS)
+        check_range("--slots", self.slots, 1, MAX_SLOTS)
         check_range("--seed", self.seed, 0, 2**64 - 1)
         if self.mode not in ("instruct", "continue"):
             raise UsageProblem(f"mode {self.mode!r}: it is instruct or continue")
@@ -131,9 +129,8 @@ class Request:
 
     @property
     def window(self) -> int:
-        """Variants written at once: as one ends, the next one takes its place. Batches of 32 rows write
-        a third faster than those of 16, but need more memory and let fewer ideas wait for their turn."""
-        return min(self.n, self.slots or (32 if self.n >= 32 else 16))
+        """Variants written at once: as one ends, the next one takes its place."""
+        return min(self.n, self.slots)
 
 
 def check_text(name: str, text: str) -> None:

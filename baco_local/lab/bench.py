@@ -20,7 +20,7 @@ from baco_local.collaboration.engine import Engine, Reader
 from baco_local.collaboration.events import Summary, Wrote
 from baco_local.collaboration.prompts import build
 from baco_local.collaboration.session import Session
-from baco_local.collaboration.settings import Request, Steering
+from baco_local.collaboration.settings import MAX_SLOTS, Request, Steering
 from baco_local.collaboration.side import Span
 from baco_local.lab.rivals import Alone, LockStep
 from baco_local.native import addresses, products
@@ -91,7 +91,8 @@ class Bench:
         return engine
 
     def run(self, size: int, turn: int) -> None:
-        request = Request(self.request.prompt, n=size, max_tokens=self.request.max_tokens, seed=turn)
+        slots = size if size <= MAX_SLOTS // 2 else self.request.slots  # more than 32 take turns, as usual
+        request = Request(self.request.prompt, n=size, max_tokens=self.request.max_tokens, seed=turn, slots=slots)
         self.runs[-1][size] = write(self.engine, request)
         self.peaks.setdefault(size, machine.peak_memory())
 

@@ -29,7 +29,8 @@ def register(address: Callable[[str], int | None]) -> str:
     lib = library()
     if lib is None:
         return "no compiled kernel in this install"
-    level = None if os.environ.get("BACO_LOCAL_PRODUCTS") == "off" else KERNELS.get(which(), "")
+    off = os.environ.get("BACO_LOCAL_PRODUCTS") == "off"
+    level = None if off else KERNELS.get(which(), "")
     addresses = [address(name) for name in FUNCTIONS]
     missing = [name for name, found in zip(FUNCTIONS, addresses, strict=True) if not found]
     if missing:
@@ -37,7 +38,7 @@ def register(address: Callable[[str], int | None]) -> str:
     lib.baco_products_register.restype = ctypes.c_char_p
     table = (ctypes.c_void_p * len(addresses))(*addresses)
     problem = lib.baco_products_register(table, None if level is None else level.encode())
-    return problem.decode() if problem else ""
+    return "switched off" if off else problem.decode() if problem else ""
 
 
 @contextlib.contextmanager

@@ -57,6 +57,15 @@ def test_both_kernels_write_the_same(baco: Any, files: list[Any]) -> None:
     assert texts[0] == texts[1]
 
 
+def test_who_computes_the_products_is_said_and_can_be_switched_off(baco: Any) -> None:
+    found = [json.loads(baco("doctor", "--json", env=env).stdout) for env in ({}, {"BACO_LOCAL_PRODUCTS": "off"})]
+    own, off = (one["llama.cpp"]["products of few rows"] for one in found)
+    assert off == "llama.cpp's own (switched off)"
+    assert own.startswith(
+        ("baco-local's", "llama.cpp's own (no instructions", "llama.cpp's own (this llama-cpp-python")
+    )
+
+
 def test_json_is_one_object(baco: Any, tiny: list[Any]) -> None:
     done = baco("ideas", "x", "-n", 3, "--json", "--max-tokens", 5, *tiny)
     assert done.returncode == 0
