@@ -82,8 +82,7 @@ class Loop:
             self.step([ALIGNED])
 
     @property
-    def eager(self) -> bool:
-        """Do both models read every variant at once, asked for or not?"""
+    def eager(self) -> bool:  # do both models read every variant at once, asked for or not?
         return self.mixes and len(self.writing) <= self.engine.eager
 
     def step(self, speakers: Sequence[int]) -> None:
@@ -150,20 +149,8 @@ class Loop:
         reader = self.engine.readers[who]
         turn = Turn(who, reader)
         room = reader.side.n_batch
-        spare = reader.cells - sum(len(w.halves[who].ids) - reader.begun for w in self.writing)
-        for writing in list(self.writing) if eager else self.served(who, reader.side.tile):
+        for writing in self.whole_tiles(turn, eager):
             half = writing.halves[who]
-            before = len(half.ids)
-            fits = caches.catch_up(reader, writing, half)
-            spare -= len(half.ids) - before
-            if not fits or spare < 0:
-                spare += len(half.ids) - reader.begun
-                self.end(writing, "length")
-                continue
-            if len(half.ids) == reader.begun:
-                turn.fresh.append(writing)
-                continue
-            caches.take_back(reader, writing, half)
             if not turn.batch or (len(half.ids) - half.evaluated <= room and len(turn.batch) < reader.side.most_rows):
                 span = caches.pending(reader, writing, half)
                 room -= len(span.tokens)
@@ -171,14 +158,38 @@ class Loop:
                 turn.batch.append(writing)
         return turn
 
-    def served(self, who: int, tile: int) -> list[Writing]:
-        """Who gets a row now, the shortest first. A few beyond whole tiles would cost as much as
-        a tile, so they wait and go with the next batch."""
-        waiting = sorted((w for w in self.writing if w.wants == who), key=lambda w: (len(w.tokens), w.slot))
-        begun = self.engine.readers[who].begun
-        rows = sum(len(w.halves[who].ids) > begun or len(w.text) > w.halves[who].covered for w in waiting)
-        over = rows % tile  # the others have the prompt's logits
-        return waiting[:-over] if 0 < over <= tile // 2 and rows > tile else waiting
+    def whole_tiles(self, turn: Turn, eager: bool) -> list[Writing]:
+        """Who has tokens to be read now, the shortest first; notes in `turn` who doesn't need to. A few tokens
+        beyond whole tiles would cost as much as a tile, so the longest wait and go with the next batch."""
+        who, reader = turn.who, turn.reader
+        spare = reader.cells - sum(len(w.halves[who].ids) - reader.begun for w in self.writing)
+        ready: list[Writing] = []
+        tokens = 0
+        for writing in sorted(self.writing, key=lambda w: (len(w.tokens), w.slot)):
+            if not eager and writing.wants != who:
+                continue
+            half, before = writing.halves[who], len(writing.halves[who].ids)
+            fits = caches.catch_up(reader, writing, half)
+            spare -= len(half.ids) - before
+            if not fits or spare < 0:
+                spare += len(half.ids) - reader.begun
+                self.end(writing, "length")
+            elif len(half.ids) == reader.begun:  # the prompt's logits serve it
+                turn.fresh.append(writing)
+            else:
+                caches.take_back(reader, writing, half)
+                ready.append(writing)
+                tokens += len(half.ids) - half.evaluated
+        tile = reader.side.tile
+        over = tokens % tile
+        while 0 < over <= tile // 2 and tokens > tile and len(ready) > 1:
+            half = ready[-1].halves[who]
+            if (waiting := len(half.ids) - half.evaluated) > over:
+                break
+            ready.pop()
+            over -= waiting
+            tokens -= waiting
+        return ready
 
     def serve(self, served: list[tuple[int, Writing]], rows: list[int]) -> None:
         """Asks the kernel, and does what it found. rows: the addresses of their logits."""

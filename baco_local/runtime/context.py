@@ -55,6 +55,7 @@ class Context:
         self.lengths = [0] * n_sequences  # tokens in each sequence
         self.work = work
         self.wanted: list[int] = []  # places in the newest batch whose logits are read
+        self.gathered: np.ndarray | None = None  # rows that llama.cpp doesn't keep one behind the other
         self._make_batch()
 
     def _make_batch(self) -> None:
@@ -114,7 +115,7 @@ class Context:
     def rows(self) -> np.ndarray:
         """(rows, n_vocab) float32: the logits after each span of the newest batch that wants them, in order.
 
-        They live in llama.cpp's memory and hold until the next batch.
+        They live in llama.cpp's memory, or in this context's, and hold until the next batch.
         """
         if not self.wanted:
             return np.empty((0, self.n_vocab), np.float32)
@@ -131,7 +132,8 @@ class Context:
         if last == first + (count - 1) * width and (count < 3 or not self.model.recurrent):
             return as_floats(first, count, self.n_vocab)
         rows = [ctypes.cast(lib.llama_get_logits_ith(self.handle, i), ctypes.c_void_p).value for i in self.wanted]
-        return np.concatenate([as_floats(row or 0, 1, self.n_vocab) for row in rows])
+        self.gathered = np.concatenate([as_floats(row or 0, 1, self.n_vocab) for row in rows])
+        return self.gathered
 
     def _fill(self, spans: Sequence[Span]) -> int:
         """Puts the spans into the batch, and into `wanted` whose logits are read; returns how many tokens."""
