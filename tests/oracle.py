@@ -84,10 +84,7 @@ def write_model(
     for name in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
         writer.add_tensor(f"{name}.weight", np.ones(width, np.float32))
     writer.add_tensor("output.weight", output)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    finish(writer)
     return path
 
 
@@ -147,8 +144,12 @@ def write_mamba(path: Path, content: Sequence[str], seed: int) -> Path:
     output = rng.normal(0, 0.4, (len(tokens), width)).astype(np.float32)
     output[: len(SPECIAL) + len(BYTES)] = 0  # written rarely
     writer.add_tensor("output.weight", output)
+    finish(writer)
+    return path
+
+
+def finish(writer: gguf.GGUFWriter) -> None:
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return path

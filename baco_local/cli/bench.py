@@ -1,6 +1,7 @@
 """`baco-local bench`: how fast a pair writes on this machine, and what to ask it for."""
 
 import json
+import signal
 import sys
 from collections.abc import Iterable
 from contextlib import contextmanager
@@ -87,6 +88,7 @@ def work_through(steps: Iterable[Any], total: int) -> int:
                 tell(label)
                 work()
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cost what was found
             click.echo("interrupted; this was found so far", err=True)
             return 130
         finally:

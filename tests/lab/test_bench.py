@@ -72,19 +72,14 @@ def test_the_fewest_threads_that_are_as_fast_are_the_best() -> None:
     assert best_threads(runs) == 2
 
 
+def bench_of(starter: dict[str, Path]) -> list[Any]:
+    files = ["--base", starter["base"], "--aligned", starter["aligned"]]
+    return [sys.executable, "-P", "-m", "baco_local", "bench", *files]
+
+
 @pytest.fixture(scope="module")
 def found(starter: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "baco_local",
-        "bench",
-        "--base",
-        starter["base"],
-        "--aligned",
-        starter["aligned"],
-    ]
+    command = bench_of(starter)
     options = ["--variants", "2,8", "--rounds", "1", "--max-tokens", "48", "--json"]
     done = subprocess.run([*command, *options], capture_output=True, timeout=500)
     assert done.returncode == 0, done.stderr
@@ -108,17 +103,7 @@ def test_the_real_pair_is_measured(found: Any) -> None:
 
 
 def test_an_interrupted_measurement_shows_what_is_there(starter: dict[str, Path]) -> None:
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "baco_local",
-        "bench",
-        "--base",
-        starter["base"],
-        "--aligned",
-        starter["aligned"],
-    ]
+    command = bench_of(starter)
     with subprocess.Popen(
         [*command, "--variants", "2", "--rounds", "20"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
@@ -128,6 +113,8 @@ def test_an_interrupted_measurement_shows_what_is_there(starter: dict[str, Path]
                 break
         time.sleep(0.5)
         child.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        child.send_signal(signal.SIGINT)  # a hurried person presses it twice
         out, err = child.communicate(timeout=120)
     assert child.returncode == 130, err
     assert b"interrupted" in err
