@@ -8,7 +8,8 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -214,4 +215,8 @@ def in_own_thread(work: Callable[[], Result], stop: Callable[[], None] = lambda:
             return future.result(), time.perf_counter() - started
         except KeyboardInterrupt:
             stop()
+            # llama-cpp-python points stdout and stderr at nothing while it loads: say nothing before it has
+            while not future.done():
+                with suppress(KeyboardInterrupt):
+                    wait([future])
             raise

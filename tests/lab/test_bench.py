@@ -102,7 +102,8 @@ def test_the_real_pair_is_measured(found: Any) -> None:
     assert "measuring: lock-step, tuned" in found.said
 
 
-def test_an_interrupted_measurement_shows_what_is_there(starter: dict[str, Path]) -> None:
+@pytest.mark.parametrize("seconds", [0.05, 0.5])  # while the script's models are being loaded, and later
+def test_an_interrupted_measurement_shows_what_is_there(starter: dict[str, Path], seconds: float) -> None:
     command = bench_of(starter)
     with subprocess.Popen(
         [*command, "--variants", "2", "--rounds", "20"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -111,7 +112,7 @@ def test_an_interrupted_measurement_shows_what_is_there(starter: dict[str, Path]
         for line in child.stderr:
             if line == b"measuring: lock-step, tuned\n":
                 break
-        time.sleep(0.5)
+        time.sleep(seconds)
         child.send_signal(signal.SIGINT)
         time.sleep(0.1)
         child.send_signal(signal.SIGINT)  # a hurried person presses it twice
