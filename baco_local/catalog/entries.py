@@ -1,7 +1,9 @@
 """What the catalogue knows of a pair: which files make it, and where they come from."""
 
+import datetime
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from baco_local import paths
@@ -21,15 +23,36 @@ class Source:
     version: str = ""
     member: str = ""
 
+    def __str__(self) -> str:
+        """As models.toml writes it."""
+        if self.kind == "hf":
+            return f"hf:{self.place}/{self.member}@{self.version}"
+        if self.kind == "pypi":
+            return f"pypi:{self.place}=={self.version}" + (f"#{self.member}" if self.member else "")
+        return f"file:{self.place}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What a file was found to be when it was first pulled: later pulls must bring the same. size in bytes."""
+
+    size: int
+    sha256: str
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """One side of a pair. size in bytes; None and "" for what the catalogue doesn't say."""
+    """One file of a pair. size in bytes; None and "" for what the catalogue doesn't say.
+
+    about: bytes, roughly, where the exact size is not known. pin: of an earlier pull.
+    """
 
     sources: tuple[Source, ...]
     file: str
-    size: int | None
-    sha256: str
+    size: int | None = None
+    sha256: str = ""
+    about: int | None = None
+    pin: Pin | None = None
 
     @property
     def local(self) -> bool:
@@ -41,8 +64,17 @@ class ModelFile:
         """Where it is, or will be once pulled; the folder's name keeps two files of one name apart."""
         if self.local:
             return Path(self.sources[0].place)
-        key = self.sha256 or hashlib.sha256(repr(self.sources).encode()).hexdigest()
+        key = self.sha256 or hashlib.sha256("\n".join(map(str, self.sources)).encode()).hexdigest()
         return paths.folder("data") / "models" / key[:8] / self.file
+
+    @property
+    def exact_size(self) -> int | None:
+        return self.size or (self.pin.size if self.pin else None)
+
+    @property
+    def checksum(self) -> str:
+        """The sha256 it must have; "" where none is known."""
+        return self.sha256 or (self.pin.sha256 if self.pin else "")
 
     @property
     def present(self) -> bool:
@@ -51,7 +83,7 @@ class ModelFile:
             found = self.path.stat().st_size
         except OSError:
             return False
-        return self.local or self.size is None or found == self.size
+        return self.local or self.exact_size is None or found == self.exact_size
 
     def found(self, pair: "PairEntry") -> Path:
         """The path. Raises ModelProblem, saying what to type, where there is no file."""
@@ -63,14 +95,55 @@ class ModelFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """What decides how much memory a model needs beside its weights. The numbers of a GGUF header, or, for
+    a file that is not here yet, of its family's published configuration.
+
+    layers; embedding: width of a token's vector; kv: width of the keys that one token keeps, all layers
+    together, and as much for the values; feed_forward; vocabulary: tokens; state: bytes that one
+    sequence keeps in recurrent layers.
+    """
+
+    layers: int
+    embedding: int
+    kv: int
+    feed_forward: int
+    vocabulary: int
+    state: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PairEntry:
+    """A pair by name. The aligned side is a file of its own, a `lora` over base, or `same`: base with its chat template.
+
+    whom: for whom it is. gated: must a licence be accepted at the hub before it can be pulled?
+    shared: do both sides have one vocabulary, as far as is known? checked: when the files were
+    last opened by this catalogue's author; None for an entry that was never tried.
+    """
+
     name: str
     title: str
     licence: str
     base: ModelFile
-    aligned: ModelFile
+    aligned: ModelFile | None
     origin: Path  # the models.toml that says so
+    lora: ModelFile | None = None
+    whom: str = ""
+    gated: bool = False
+    shared: bool | None = None
+    checked: datetime.date | None = None
+    shape: Shape | None = None
+    settings: Mapping[str, float | str] = field(default_factory=dict)
+
+    @property
+    def same(self) -> bool:
+        return self.aligned is None and self.lora is None
 
     @property
     def files(self) -> dict[str, ModelFile]:
-        return {"base": self.base, "aligned": self.aligned}
+        listed = {"base": self.base, "aligned": self.aligned, "lora": self.lora}
+        return {side: file for side, file in listed.items() if file}
+
+    @property
+    def ready(self) -> bool:
+        return all(file.present for file in self.files.values())

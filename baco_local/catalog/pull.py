@@ -151,7 +151,7 @@ def staging_lock() -> Iterator[None]:
 
 def needed(file: ModelFile) -> int:
     """Bytes of disk while pulling: the parts and the file joined from them."""
-    return 2 * (file.size or 0)
+    return 2 * (file.exact_size or file.about or 0)
 
 
 def no_space(file: ModelFile, wanted: int, room: int | None = None) -> ModelProblem:

@@ -1,6 +1,7 @@
 """Reads models.toml, the shipped one and the user's own, and takes nothing it does not understand."""
 
-import difflib
+import dataclasses
+import datetime
 import re
 import tomllib
 from collections.abc import Mapping
@@ -9,15 +10,33 @@ from pathlib import Path
 from typing import Any
 
 from baco_local import paths
-from baco_local.catalog.entries import ModelFile, PairEntry, Source
+from baco_local.catalog.checking import Kind, check, nearest
+from baco_local.catalog.entries import ModelFile, PairEntry, Pin, Shape, Source
+from baco_local.catalog.sources import read_source
 from baco_local.errors import UsageProblem
 from baco_local.text import one_line
 
-PAIR_KEYS: dict[str, type | tuple[type, ...]] = {"title": str, "licence": str, "base": dict, "aligned": dict}
-SIDE_KEYS: dict[str, type | tuple[type, ...]] = {"source": (str, list), "file": str, "size": int, "sha256": str}
+PAIR_KEYS: dict[str, Kind] = {
+    "title": str,
+    "for": str,
+    "licence": str,
+    "gated": bool,
+    "shared_vocabulary": bool,
+    "checked": datetime.date,
+    "base": dict,
+    "aligned": dict,
+    "shape": dict,
+    "settings": dict,
+}
+FILE_KEYS: dict[str, Kind] = {"file": str, "size": int, "sha256": str, "about": int}
+SIDE_KEYS: dict[str, Kind] = {"source": (str, list), **FILE_KEYS}
+LORA_KEYS: dict[str, Kind] = {"lora": (str, list), **FILE_KEYS}
+SHAPE_KEYS: dict[str, Kind] = dict.fromkeys(("layers", "embedding", "kv", "feed_forward", "vocabulary"), int)
+SETTINGS_KEYS: dict[str, Kind] = {
+    "router": str,
+    **dict.fromkeys(("threshold", "temperature", "top_p", "min_p"), (int, float)),
+}
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.IGNORECASE)
-KINDS = "file:PATH, hf:OWNER/REPO/FILE@REVISION or pypi:PACKAGE==VERSION#FILE"
-WORDS = {str: "a text", int: "a whole number", dict: "a table", (str, list): "a text or a list of texts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +44,18 @@ class Catalog:
     pairs: Mapping[str, PairEntry]
 
     def pair(self, name: str) -> PairEntry:
-        """Raises UsageProblem, naming the nearest one, for a name it doesn't have."""
+        """Raises UsageProblem, naming the nearest ones, for a name it doesn't have."""
         if name in self.pairs:
             return self.pairs[name]
-        raise UsageProblem(f"no pair is called {name!r}; {nearest(name, self.pairs)}")
+        raise UsageProblem(f"no pair is called {one_line(name)!r}; {nearest(name, self.pairs)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One models.toml. pins by the source they are of."""
+
+    pairs: dict[str, PairEntry]
+    pins: dict[str, Pin]
 
 
 def shipped_file() -> Path:
@@ -44,85 +71,124 @@ def user_file() -> Path:
 
 def read_catalog() -> Catalog:
     """Shipped pairs overlaid by the user's. Raises UsageProblem naming file, table and key."""
-    pairs = read_file(shipped_file())
-    if user_file().exists():
-        pairs |= read_file(user_file())
+    pairs = read_file(shipped_file()).pairs
+    if user_file().exists() or user_file().is_symlink():
+        own = read_file(user_file())
+        pairs = {name: pinned(pair, own.pins) for name, pair in (pairs | own.pairs).items()}
     return Catalog(pairs)
 
 
-def read_file(path: Path) -> dict[str, PairEntry]:
+def read_file(path: Path) -> Content:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageProblem(f"{path}: can't be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError among them
         raise UsageProblem(f"{path}: not valid TOML: {one_line(str(error))}") from None
-    check(path, "the file", content, {"pairs": dict}, required=False)
-    pairs = {}
-    for name, table in content.get("pairs", {}).items():
-        where = f"[pairs.{name}]"
-        if not NAME.fullmatch(name):
-            raise UsageProblem(f"{path}: {where}: a name has letters, digits, dots, dashes and underscores only")
-        if not isinstance(table, dict):
-            raise UsageProblem(f"{path}: {where}: must be a table")
-        check(path, where, table, PAIR_KEYS)
-        base, aligned = (read_side(path, f"[pairs.{name}.{side}]", table[side]) for side in ("base", "aligned"))
-        pairs[name] = PairEntry(name, one_line(table["title"]), one_line(table["licence"]), base, aligned, path)
-    return pairs
+    check(path, "the file", content, {"pairs": dict, "pins": dict})
+    pairs = {name: read_pair(path, name, table) for name, table in content.get("pairs", {}).items()}
+    return Content(pairs, {source: read_pin(path, source, table) for source, table in content.get("pins", {}).items()})
 
 
-def read_side(path: Path, where: str, table: dict[str, Any]) -> ModelFile:
-    check(path, where, table, SIDE_KEYS, optional=("file", "size", "sha256"))
-    listed = table["source"] if isinstance(table["source"], list) else [table["source"]]
+def read_pair(path: Path, name: str, table: Any) -> PairEntry:
+    where = f"[pairs.{one_line(name)}]"
+    if not NAME.fullmatch(name):
+        raise UsageProblem(f"{path}: {where}: a name has letters, digits, dots, dashes and underscores only")
+    if not isinstance(table, dict):
+        raise UsageProblem(f"{path}: {where}: must be a table")
+    check(path, where, table, PAIR_KEYS, ("title", "licence", "base", "aligned"))
+    check(path, f"[pairs.{name}.settings]", table.get("settings", {}), SETTINGS_KEYS)
+    base = read_side(path, f"[pairs.{name}.base]", table["base"])
+    aligned, lora = read_aligned(path, f"[pairs.{name}.aligned]", table["aligned"])
+    return PairEntry(
+        name=name,
+        title=one_line(table["title"]),
+        licence=one_line(table["licence"]),
+        base=base,
+        aligned=aligned,
+        lora=lora,
+        origin=path,
+        whom=one_line(table.get("for", "")),
+        gated=table.get("gated", False),
+        shared=table.get("shared_vocabulary"),
+        checked=table.get("checked"),
+        shape=read_shape(path, f"[pairs.{name}.shape]", table.get("shape")),
+        settings=table.get("settings", {}),
+    )
+
+
+def read_aligned(path: Path, where: str, table: dict[str, Any]) -> tuple[ModelFile | None, ModelFile | None]:
+    """The aligned model or the adapter; neither where it is `same`."""
+    if "same" in table:
+        check(path, where, table, {"same": bool})
+        if table["same"] is not True:
+            raise UsageProblem(f"{path}: {where}: same must be true, or left out")
+        return None, None
+    if "lora" in table:
+        return None, read_side(path, where, table, "lora")
+    return read_side(path, where, table), None
+
+
+def read_side(path: Path, where: str, table: dict[str, Any], key: str = "source") -> ModelFile:
+    """key: `source` or `lora`, which holds where the file comes from."""
+    keys = LORA_KEYS if key == "lora" else SIDE_KEYS
+    check(path, where, table, keys, [key])
+    listed = table[key] if isinstance(table[key], list) else [table[key]]
     if not listed or not all(isinstance(item, str) for item in listed):
-        raise UsageProblem(f"{path}: {where}: source must be a text or a list of texts")
+        raise UsageProblem(f"{path}: {where}: {key} must be a text or a list of texts")
     sources = tuple(read_source(path, where, item) for item in listed)
     if any(source.kind == "file" for source in sources) and len(sources) > 1:
         raise UsageProblem(f"{path}: {where}: a file: source stands alone")
+    size, sha256 = read_identity(path, where, table)
+    file = table.get("file") or default_name(sources[0])
+    if Path(file).name != file or file.startswith(".") or one_line(file) != file:
+        raise UsageProblem(f"{path}: {where}: file must be a plain file name, not a path")
+    return ModelFile(sources, file, size, sha256, table.get("about"))
+
+
+def default_name(source: Source) -> str:
+    return Path(source.member or source.place).name
+
+
+def read_identity(path: Path, where: str, table: dict[str, Any]) -> tuple[int | None, str]:
+    """size and sha256, None and "" where they are not given."""
     sha256 = table.get("sha256", "").lower()
     if sha256 and not re.fullmatch("[0-9a-f]{64}", sha256):
         raise UsageProblem(f"{path}: {where}: sha256 must be 64 hexadecimal digits")
-    if not 1 <= table.get("size", 1) < 1 << 60:
-        raise UsageProblem(f"{path}: {where}: size must be the file's bytes")
-    file = table.get("file") or Path(sources[0].member or sources[0].place).name
-    if Path(file).name != file or file.startswith(".") or "\0" in file:
-        raise UsageProblem(f"{path}: {where}: file must be a plain file name, not a path")
-    return ModelFile(sources, file, table.get("size"), sha256)
+    for key in ("size", "about"):
+        if not 1 <= table.get(key, 1) < 1 << 60:
+            raise UsageProblem(f"{path}: {where}: {key} must be the file's bytes")
+    return table.get("size"), sha256
 
 
-def read_source(path: Path, where: str, text: str) -> Source:
-    kind, _, rest = text.partition(":")
-    if kind == "file" and rest and "\0" not in rest:
-        try:
-            return Source("file", str((path.parent / Path(rest).expanduser()).absolute()))
-        except RuntimeError as error:
-            raise UsageProblem(f"{path}: {where}: source {text!r}: {error}") from None
-    if kind == "pypi" and (found := re.fullmatch(r"([A-Za-z0-9][\w.-]*)==([\w.+!-]+)(?:#(\S+))?", rest)):
-        return Source("pypi", found[1], found[2], found[3] or "")
-    if kind == "hf" and (found := re.fullmatch(r"([\w.-]+/[\w.-]+)/([^@\s]+)(?:@(\S+))?", rest)):
-        return Source("hf", found[1], found[3] or "main", found[2])
-    raise UsageProblem(f"{path}: {where}: source {text!r} is not of the form {KINDS}")
+def read_pin(path: Path, source: str, table: Any) -> Pin:
+    where = f"[pins.{one_line(source)!r}]"
+    if not isinstance(table, dict):
+        raise UsageProblem(f"{path}: {where}: must be a table")
+    check(path, where, table, {"size": int, "sha256": str, "pulled": datetime.date}, ("size", "sha256"))
+    size, sha256 = read_identity(path, where, table)
+    return Pin(size or 0, sha256)
 
 
-def check(
-    path: Path,
-    where: str,
-    table: dict[str, Any],
-    keys: Mapping[str, type | tuple[type, ...]],
-    optional: tuple[str, ...] = (),
-    required: bool = True,
-) -> None:
-    for key, value in table.items():
-        if key not in keys:
-            raise UsageProblem(f"{path}: {where}: unknown key {key!r}; {nearest(key, keys)}")
-        kind = keys[key]
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise UsageProblem(f"{path}: {where}: {key} must be {WORDS[kind]}")
-    for key in keys:
-        if required and key not in table and key not in optional:
-            raise UsageProblem(f"{path}: {where}: {key} is missing")
+def read_shape(path: Path, where: str, table: dict[str, Any] | None) -> Shape | None:
+    if table is None:
+        return None
+    check(path, where, table, SHAPE_KEYS, SHAPE_KEYS)
+    if not all(1 <= value < 1 << 40 for value in table.values()):
+        raise UsageProblem(f"{path}: {where}: must be whole numbers above 0")
+    return Shape(**table)
 
 
-def nearest(word: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(word, known, 1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
+def pinned(pair: PairEntry, pins: Mapping[str, Pin]) -> PairEntry:
+    """The pair with what the user's catalogue has pinned of its files."""
+
+    def with_pin(file: ModelFile) -> ModelFile:
+        pin = pins.get(str(file.sources[0])) if len(file.sources) == 1 else None
+        return dataclasses.replace(file, pin=pin) if pin else file
+
+    return dataclasses.replace(
+        pair,
+        base=with_pin(pair.base),
+        aligned=pair.aligned and with_pin(pair.aligned),
+        lora=pair.lora and with_pin(pair.lora),
+    )

@@ -22,7 +22,7 @@ sha256 = "%s"
 def read(tmp_path: Path, text: str) -> dict[str, reading.PairEntry]:
     path = tmp_path / "models.toml"
     path.write_text(text)
-    return reading.read_file(path)
+    return reading.read_file(path).pairs
 
 
 def test_the_shipped_starter() -> None:
