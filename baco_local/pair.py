@@ -12,33 +12,84 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from baco_local import preferences
+from baco_local import fit, preferences
+from baco_local.catalog.entries import PairEntry
+from baco_local.catalog.examine import Examined, demand_one_vocabulary, examine
+from baco_local.catalog.given import given_entry
 from baco_local.catalog.reading import read_catalog
 from baco_local.collaboration.engine import Engine
 from baco_local.collaboration.events import Ended, Failed
 from baco_local.collaboration.session import Session
 from baco_local.collaboration.settings import Request, Steering
 from baco_local.collaboration.variant import Variant
-from baco_local.errors import UsageProblem
-from baco_local.runtime import probe
-from baco_local.runtime.model import load_both
+from baco_local.runtime import footprint, probe
+from baco_local.runtime.model import load_all
 from baco_local.runtime.side import ModelSide
 
 
 class Pair:
-    """Two loaded models that write together. Close it, or use it in `with`."""
+    """Two loaded models that write together, or one in two roles. Close it, or use it in `with`.
 
-    def __init__(self, name: str, base: Path, aligned: Path, gpu_layers: int | None, threads: int | None) -> None:
-        self.name = name
-        self.models = load_both(base, aligned, gpu_layers)
-        self.sides = tuple(ModelSide(model, threads) for model in self.models)
-        one, two = (model.vocabulary for model in self.models)
-        self.same_vocabulary = one.same_as(two)
-        self.engine = Engine(self.sides[0], self.sides[1], self.same_vocabulary)
+    warnings: what a writer should know of its files, a line each. settings: the catalogue's for this pair.
+    """
 
-    def session(self, request: Request, steering: Steering | None = None) -> Session:
-        """A session over this pair, started. One at a time: a second one waits for the first."""
+    def __init__(
+        self,
+        examined: Examined,
+        gpu_layers: int | None = None,
+        threads: int | None = None,
+        cache_type: str = "f16",
+    ) -> None:
+        self.name, self.settings = examined.entry.name, examined.entry.settings
+        self.examined, self.needs, self.gpu_layers = examined, fit.needs_of(examined), gpu_layers
+        self.models = load_all([facts.path for facts in examined.models], gpu_layers)
+        try:
+            lora = examined.lora.path if examined.lora else None
+            base = ModelSide(self.models[0], threads, cache_type=cache_type)
+            aligned = ModelSide(
+                self.models[-1], threads, lora=lora, chat_template=examined.chat_template, cache_type=cache_type
+            )
+            self.sides = base, aligned
+            one, two = base.vocabulary, aligned.vocabulary
+            self.same_vocabulary = one is two or one.same_as(two)
+            self.engine = Engine(base, aligned, self.same_vocabulary)
+        except BaseException:
+            for model in self.models:
+                model.close()
+            raise
+        self.warnings = list(examined.warnings)
+        if examined.entry.shared and not self.same_vocabulary:
+            self.warnings.append(f"{self.name}: its models do not share a vocabulary, though the catalogue says so")
+
+    def session(self, request: Request, steering: Steering | None = None, *, force: bool = False) -> Session:
+        """A session over this pair, started. One at a time: a second one waits for the first.
+
+        Raises RoomProblem for a request that memory will not do for, unless `force`.
+        """
+        if not force:
+            self.check(request)
         return Session(self.engine, request, steering).start()
+
+    def check(self, request: Request) -> None:
+        """Raises RoomProblem, naming what would fit, where memory will not do for `request`."""
+        held = [
+            footprint.of_context(
+                facts.shape, side.context.n_sequences, side.context.n_cells, side.cache_type, side.threads
+            )
+            for facts, side in zip((self.examined.base, self.examined.aligned), self.sides, strict=True)
+            if facts.shape and side.context
+        ]
+        # weights are counted as free by the system: it could read them again from the file
+        tables = sum(model.vocabulary for model in self.needs.models) if self.needs else 0
+        fit.check(
+            self.name,
+            self.needs,
+            request,
+            cache_type=self.sides[0].cache_type,
+            gpu_layers=self.gpu_layers,
+            threads=self.sides[0].threads,
+            held=sum(one.needed for one in held) + tables + footprint.PROGRAM,
+        )
 
     def ideas(self, prompt: str, *, steering: Steering | None = None, **options: Any) -> Iterator[Variant]:
         """Variants as they finish. Options are the fields of `Request`; leaving the loop stops the session.
@@ -80,26 +131,42 @@ def open_pair(
     *,
     base: str | Path | None = None,
     aligned: str | Path | None = None,
+    lora: str | Path | None = None,
+    same: str | Path | None = None,
     gpu_layers: int | None = None,
     threads: int | None = None,
+    cache_type: str = "f16",
+    same_vocabulary: bool = False,
+    request: Request | None = None,
 ) -> Pair:
-    """Loads a pair of the catalogue, or the two files given instead of it.
+    """Loads a pair of the catalogue, or of the files given instead: `base` and `aligned`; `base` and a `lora` over
+    it as the aligned side; or one file as the `same` model in both roles.
 
-    gpu_layers: None for all, where llama.cpp was built for a GPU. threads: None for those of
-    the user's preferences, else one per physical core. Raises UsageProblem for an unknown name, ModelProblem for a file that is
-    missing or can't be used.
+    gpu_layers: None for all, where llama.cpp was built for a GPU. threads: None for those of the user's
+    preferences, else one per physical core. cache_type: `f16` or `q8_0`, how both models keep what they read.
+    same_vocabulary: refuse models that don't share one. request: what will be asked of it; refused
+    beforehand if memory would not do. Raises UsageProblem for an unknown name or files that make no pair,
+    ModelProblem for a file that is missing or can't be used, RoomProblem for a request that doesn't fit.
     """
-    if (base is None) != (aligned is None):
-        raise UsageProblem("a pair needs two files: give both the base and the aligned one")
-    if base is not None and aligned is not None:
-        try:
-            paths = Path(base).expanduser(), Path(aligned).expanduser()
-        except RuntimeError as error:
-            raise UsageProblem(f"{base}, {aligned}: {error}") from None
-        name = f"{paths[0].stem}+{paths[1].stem}"
-    else:
-        entry = read_catalog().pair(name)
-        paths = entry.base.found(entry), entry.aligned.found(entry)
+    entry = given_entry(base, aligned, lora, same) or read_catalog().pair(name)
+    return open_entry(entry, gpu_layers, threads, cache_type, same_vocabulary, request)
+
+
+def open_entry(
+    entry: PairEntry,
+    gpu_layers: int | None = None,
+    threads: int | None = None,
+    cache_type: str = "f16",
+    same_vocabulary: bool = False,
+    request: Request | None = None,
+) -> Pair:
+    """`open_pair` for an entry of the catalogue."""
+    examined = examine(entry)
+    if same_vocabulary:
+        demand_one_vocabulary(examined)
     threads = threads or preferences.read().threads
-    probe.facts_of_both(*paths)
-    return Pair(name, *paths, gpu_layers, threads)
+    if request:
+        needs = fit.needs_of(examined)
+        fit.check(entry.name, needs, request, cache_type=cache_type, gpu_layers=gpu_layers, threads=threads)
+    probe.check_all(examined.checks)
+    return Pair(examined, gpu_layers, threads, cache_type)

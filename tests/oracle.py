@@ -153,3 +153,21 @@ def finish(writer: gguf.GGUFWriter) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def write_lora(path: Path, model: Path, rank: int = 4, seed: int = 0, strength: float = 0.02) -> Path:
+    """An adapter of small random numbers over the attention matrices of a model's file."""
+    reader = gguf.GGUFReader(model)
+    architecture = reader.get_field("general.architecture").contents()
+    writer = gguf.GGUFWriter(str(path), architecture)
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", float(rank))
+    rng = np.random.default_rng(seed)
+    for tensor in reader.tensors:
+        if tensor.name.endswith(("attn_q.weight", "attn_v.weight")):
+            width, height = map(int, tensor.shape)
+            for name, shape in (("lora_a", (rank, width)), ("lora_b", (height, rank))):
+                writer.add_tensor(f"{tensor.name}.{name}", rng.normal(0, strength, shape).astype(np.float32))
+    finish(writer)
+    return path

@@ -87,7 +87,7 @@ class ModelFile:
 
     def found(self, pair: "PairEntry") -> Path:
         """The path. Raises ModelProblem, saying what to type, where there is no file."""
-        if self.present:
+        if self.path.exists():
             return self.path
         if self.local:
             raise ModelProblem(f"{self.path}: no such file; correct [pairs.{pair.name}] in {pair.origin}")

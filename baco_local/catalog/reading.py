@@ -80,10 +80,19 @@ def read_catalog() -> Catalog:
 
 def read_file(path: Path) -> Content:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageProblem(f"{path}: can't be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError among them
+    except UnicodeDecodeError as error:
+        raise UsageProblem(f"{path}: not valid TOML: {one_line(str(error))}") from None
+    return parsed(path, text)
+
+
+def parsed(path: Path, text: str) -> Content:
+    """The content of a models.toml; `path` is what it is called in complaints, and where its relative paths start."""
+    try:
+        content = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageProblem(f"{path}: not valid TOML: {one_line(str(error))}") from None
     check(path, "the file", content, {"pairs": dict, "pins": dict})
     pairs = {name: read_pair(path, name, table) for name, table in content.get("pairs", {}).items()}

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from baco_local.cli.options import of_a_pair
+from baco_local.cli.options import chosen, of_a_pair, opened
 from baco_local.errors import UsageProblem
 
 
@@ -62,21 +62,13 @@ def command(**given: Any) -> int:
     from baco_local.lab.figures import record
 
     sizes = sizes_in(given["variants"])
-    with opened(given, given["threads"]) as pair:
+    with opened(given, chosen(given), given["threads"]) as pair:
         bench = Bench(pair, Request(PROMPT_TEXT, max_tokens=given["max_tokens"]), sizes, given["rounds"])
         steps = bench.rounds * (len(sizes) + 4) + 1
         code = work_through(bench.steps(), steps)
         found = record(bench)
     click.echo(json.dumps(found, ensure_ascii=False) if given["as_json"] else table(found))
     return code
-
-
-def opened(given: dict[str, Any], threads: int | None) -> Any:
-    import baco_local
-
-    return baco_local.open_pair(
-        given["pair"], base=given["base"], aligned=given["aligned"], gpu_layers=given["gpu_layers"], threads=threads
-    )
 
 
 def work_through(steps: Iterable[Any], total: int) -> int:
@@ -165,11 +157,12 @@ def find_threads(given: dict[str, Any]) -> int:
     from baco_local.runtime import machine
 
     preferences.read()  # a fault in it is better known now
+    entry = chosen(given)
     runs: dict[int, list[Run]] = {threads: [] for threads in machine.thread_choices()}
     request = Request(PROMPT_TEXT, max_tokens=given["max_tokens"])
 
     def measure(threads: int) -> None:
-        with opened(given, threads) as pair:
+        with opened(given, entry, threads) as pair:
             runs[threads].append(write(pair.engine, request))
 
     steps = [

@@ -2,12 +2,13 @@
 
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from baco_local.cli.options import of_a_pair
+from baco_local.cli.options import chosen, of_a_pair, opened
 from baco_local.cli.output import Output, human, json_line, summary_line
 from baco_local.errors import Problem, UsageProblem, internal
 
@@ -16,17 +17,19 @@ from baco_local.errors import Problem, UsageProblem, internal
 @click.argument("prompt")
 @click.option("-n", "n", type=int, default=16, show_default=True, help="How many ideas.")
 @of_a_pair
-@click.option("--router", default="p-punc", show_default=True, help="Who decides which model writes the next word.")
+@click.option("--router", help="Who decides which model writes the next word.  [default: the pair's, or p-punc]")
 @click.option("--threshold", type=float, help="The router's threshold.  [default: the router's own]")
 @click.option("--diversity", type=float, help="The same knob for every router: 0 (safe) to 1 (wild).")
 @click.option("--base-share", type=float, help="Aim for this fraction of tokens from the base model (0 to 1).")
 @click.option("--seed", type=int, help="Same seed and command, same ideas.  [default: a new one]")
 @click.option("--max-tokens", type=int, default=96, show_default=True, help="Longest idea, in tokens.")
-@click.option("--temperature", type=float, default=1.0, show_default=True, help="0 takes the likeliest token.")
+@click.option("--temperature", type=float, help="0 takes the likeliest token.  [default: the pair's, or 1.0]")
 @click.option("--top-k", type=int, default=0, help="Draw among the k likeliest tokens.  [default: off]")
-@click.option("--top-p", type=float, default=1.0, help="Draw among the likeliest tokens of this mass.  [default: off]")
 @click.option(
-    "--min-p", type=float, default=0.05, show_default=True, help="Drop tokens below this part of the likeliest's."
+    "--top-p", type=float, help="Draw among the likeliest tokens of this mass.  [default: the pair's, or off]"
+)
+@click.option(
+    "--min-p", type=float, help="Drop tokens below this part of the likeliest's.  [default: the pair's, or 0.05]"
 )
 @click.option("--repeat-penalty", type=float, default=1.0, help="Above 1: avoid recent tokens.  [default: off]")
 @click.option("--frequency-penalty", type=float, default=0.0, help="Avoid them by how often they came.  [default: off]")
@@ -42,6 +45,7 @@ from baco_local.errors import Problem, UsageProblem, internal
 @click.option(
     "--threads", type=click.IntRange(1, 512), help="CPU threads.  [default: config.toml's, or the physical cores]"
 )
+@click.option("--force", is_flag=True, help="Try it even if memory will probably not do.")
 @click.option("--json", "form", flag_value="json", help="One JSON object at the end.")
 @click.option("--jsonl", "form", flag_value="jsonl", help="One JSON line per idea, as it finishes.")
 @click.option("--trace", is_flag=True, help="With --json or --jsonl: who wrote each token, and what the router saw.")
@@ -52,44 +56,43 @@ def command(**given: Any) -> int:
 
     Words of the base model are underlined on a terminal.
     """
-    request, steering = asked(given)
+    entry = chosen(given)
+    request, steering = asked(given, entry.settings)
     if given["trace"] and not given["form"]:
         raise UsageProblem("--trace goes with --json or --jsonl")
     with Output(given["output"], quiet=given["quiet"], total=request.n) as output:
-        import baco_local
-
         output.status("loading the models")
-        with baco_local.open_pair(
-            given["pair"],
-            base=given["base"],
-            aligned=given["aligned"],
-            gpu_layers=given["gpu_layers"],
-            threads=given["threads"],
-        ) as pair:
+        with opened(given, entry, given["threads"], None if given["force"] else request) as pair:
+            for warning in pair.warnings:
+                output.say(f"note: {warning}")
             return write(pair, request, steering, given, output)
 
 
-def asked(given: dict[str, Any]) -> tuple[Any, Any]:
-    """Request and steering from the options. Raises UsageProblem for what doesn't fit."""
-    from baco_local.collaboration.routers import router
+def asked(given: dict[str, Any], settings: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Request and steering from the options and the pair's own settings. Raises UsageProblem for what doesn't fit."""
+    from baco_local.collaboration.routers import DEFAULT, router
     from baco_local.collaboration.settings import SYSTEM, Request, Sampling, Steering
 
     knobs = [name for name in ("threshold", "diversity", "base_share") if given[name] is not None]
     if len(knobs) > 1:
         raise UsageProblem(f"give only one of {', '.join('--' + knob.replace('_', '-') for knob in knobs)}")
-    if (given["base"] is None) != (given["aligned"] is None):
-        raise UsageProblem("a pair needs two files: give both --base and --aligned")
+    named = settings.get("router", DEFAULT) if given["router"] is None else given["router"]
     threshold = given["threshold"]
     if given["diversity"] is not None:
-        threshold = router(given["router"]).at(given["diversity"])
+        threshold = router(named).at(given["diversity"])
+    elif not knobs and named == settings.get("router", DEFAULT):
+        threshold = settings.get("threshold")
+    drawing = {
+        name: given[name] if given[name] is not None else settings[name]
+        for name in ("temperature", "top_p", "min_p")
+        if given[name] is not None or name in settings
+    }
     steering = Steering(
-        router=given["router"],
+        router=named,
         threshold=threshold,
         sampling=Sampling(
-            temperature=given["temperature"],
+            **drawing,
             top_k=given["top_k"],
-            top_p=given["top_p"],
-            min_p=given["min_p"],
             repeat=given["repeat_penalty"],
             frequency=given["frequency_penalty"],
             presence=given["presence_penalty"],

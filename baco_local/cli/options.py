@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what they open."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,16 +6,70 @@ from typing import Any
 
 import click
 
+A_FILE = click.Path(path_type=Path)
+
+
+def of_files(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Files that make a pair without a catalogue."""
+    for option in (
+        click.option("--same", type=A_FILE, help="One GGUF file as both: with its chat template, and without."),
+        click.option(
+            "--lora", type=A_FILE, help="Adapter (GGUF) over --base as the aligned side: the weights are loaded once."
+        ),
+        click.option("--aligned", type=A_FILE, help="GGUF file of its aligned sibling."),
+        click.option("--base", type=A_FILE, help="GGUF file of a base model, instead of --pair."),
+    ):
+        command = option(command)
+    return command
+
 
 def of_a_pair(command: Callable[..., Any]) -> Callable[..., Any]:
     """Which pair to load, and onto what."""
     for option in (
-        click.option("--gpu-layers", type=int, help="Layers to put on a GPU.  [default: all, where there is one]"),
-        click.option("--aligned", type=click.Path(path_type=Path), help="GGUF file of its aligned sibling."),
-        click.option("--base", type=click.Path(path_type=Path), help="GGUF file of a base model, instead of --pair."),
+        click.option("--same-vocabulary", is_flag=True, help="Refuse models that do not share a vocabulary."),
         click.option(
-            "--pair", default="starter", show_default=True, help="A pair of the catalogue (`baco-local models`)."
+            "--cache-type",
+            type=click.Choice(["f16", "q8_0"]),
+            default="f16",
+            show_default=True,
+            help="How the models keep what they have read; q8_0 takes half the memory.",
         ),
+        click.option("--gpu-layers", type=int, help="Layers to put on a GPU.  [default: all, where there is one]"),
+        of_files,
+        click.option("--pair", help="A pair of the catalogue (`baco-local models`).  [default: starter]"),
     ):
         command = option(command)
     return command
+
+
+def as_source(given: str | None) -> str | None:
+    """A source as models.toml writes it; a path becomes a `file:` one."""
+    if given is None or given.startswith(("hf:", "pypi:", "file:")):
+        return given
+    return f"file:{Path(given).expanduser().absolute()}"
+
+
+def chosen(given: dict[str, Any]) -> Any:
+    """The catalogue's entry, or one of the files given. Raises UsageProblem for both, or for neither being right."""
+    from baco_local.catalog.given import given_entry
+    from baco_local.catalog.reading import read_catalog
+    from baco_local.errors import UsageProblem
+
+    entry = given_entry(given["base"], given["aligned"], given["lora"], given["same"])
+    if entry and given["pair"]:
+        raise UsageProblem(f"give --pair {given['pair']} or files, not both")
+    return entry or read_catalog().pair(given["pair"] or "starter")
+
+
+def opened(given: dict[str, Any], entry: Any, threads: int | None, request: Any = None) -> Any:
+    """The pair, loaded. request: refused beforehand where memory would not do."""
+    from baco_local.pair import open_entry
+
+    return open_entry(
+        entry,
+        gpu_layers=given["gpu_layers"],
+        threads=threads,
+        cache_type=given["cache_type"],
+        same_vocabulary=given["same_vocabulary"],
+        request=request,
+    )

@@ -7,6 +7,7 @@ import numpy as np
 
 from baco_local.collaboration import caches, prompts, words
 from baco_local.collaboration.caches import PROMPT
+from baco_local.collaboration.room import room_for
 from baco_local.collaboration.settings import Request
 from baco_local.collaboration.side import Side, Span, evaluate
 from baco_local.collaboration.variant import SPEAKERS, Writing
@@ -57,10 +58,6 @@ class Engine:
                 raise UsageProblem(
                     f"{item.side.name}: nothing of the prompt is left in this model's tokens; use another file"
                 )
-        slots = request.window
-        # The other side may need more tokens for the same text than the speaker did; seldom all at once.
-        budget = request.max_tokens + 1 if self.same_vocabulary else 2 * request.max_tokens + 16
-        share = budget if self.same_vocabulary else 3 * request.max_tokens // 2 + 16
         begins = self.begins(request, both.before)
         wholes = [prompt + half.ids for prompt, half in zip((both.base, both.aligned), begins.halves, strict=True)]
         for item, prompt, whole in zip(self.readers, (both.base, both.aligned), wholes, strict=True):
@@ -70,12 +67,12 @@ class Engine:
                     f"holds {item.side.n_ctx}\nshorten the prompt or lower --max-tokens"
                 )
             item.start, item.begun = len(prompt), len(whole) - len(prompt)
-            item.budget = min(budget, item.side.n_ctx - len(whole))
-            item.cells = max(item.budget, slots * min(share, item.budget))
-            if not item.side.room(slots + 1, len(whole) + item.cells):
+            room = room_for(request, len(whole), item.side.n_ctx, self.same_vocabulary)
+            item.budget, item.cells = room.budget, room.cells
+            if not item.side.room(room.sequences, len(whole) + room.cells):
                 item.held, item.last = [], None
-            for slot in range(slots):
-                item.side.cut(slot + 1, 0)
+            for sequence in range(1, room.sequences):
+                item.side.cut(sequence, 0)
         for item, whole in zip(self.readers, wholes, strict=True):
             keep_prompt(item, whole, stopped)
         return begins

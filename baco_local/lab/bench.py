@@ -110,8 +110,8 @@ class Bench:
 
     def load(self, name: str) -> LockStep | Alone:
         prompts = build(self.request, *self.pair.sides)
-        base, aligned = (model.path for model in self.pair.models)
-        tuned, gpu = "tuned" in name, self.pair.models[1].offloaded
+        base, aligned = (side.files for side in self.pair.sides)
+        tuned, gpu = "tuned" in name, self.pair.sides[1].offloaded
         if name.startswith("lock-step"):
             return LockStep((base, aligned), (prompts.base, prompts.aligned), tuned, gpu)
         return Alone(aligned, prompts.aligned, tuned, gpu)

@@ -6,14 +6,13 @@ llama.cpp computes for them as it does for everybody, without this package's acc
 """
 
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from baco_local.collaboration import words
 from baco_local.native import layout as L
-from baco_local.runtime.plain import last_logits, plain_model
+from baco_local.runtime.plain import Files, last_logits, plain_model
 
 THRESHOLD, MIN_P = 0.35, 0.05  # the engine's defaults
 
@@ -26,11 +25,13 @@ def softmax(row: np.ndarray) -> np.ndarray:
 class LockStep:
     """p-punc over two models, both run for every token, one idea after another; the two prompts are token ids."""
 
-    def __init__(self, files: tuple[Path, Path], prompts: tuple[list[int], list[int]], tuned: bool, gpu: bool) -> None:
+    def __init__(
+        self, files: tuple[Files, Files], prompts: tuple[list[int], list[int]], tuned: bool, gpu: bool
+    ) -> None:
         self.tuned, self.prompts = tuned, prompts
         self.stopped = threading.Event()
         n_ctx = max(map(len, prompts)) + 1024
-        self.models = [plain_model(file, n_ctx, tuned=tuned, gpu=gpu) for file in files]
+        self.models = [plain_model(*file, n_ctx, tuned=tuned, gpu=gpu) for file in files]
         self.rng = np.random.default_rng(1)
         self.rows: list[np.ndarray] = []  # after the prompts
         for model, prompt in zip(self.models, prompts, strict=True):
@@ -91,10 +92,10 @@ class LockStep:
 class Alone:
     """The aligned model by itself through `create_completion`, one idea after another."""
 
-    def __init__(self, file: Path, prompt: list[int], tuned: bool, gpu: bool) -> None:
+    def __init__(self, files: Files, prompt: list[int], tuned: bool, gpu: bool) -> None:
         self.prompt, self.tuned, self.seed = prompt, tuned, 0
         self.stopped = threading.Event()
-        self.model = plain_model(file, len(prompt) + 1024, tuned=tuned, gpu=gpu)
+        self.model = plain_model(*files, len(prompt) + 1024, tuned=tuned, gpu=gpu)
 
     def write(self, max_tokens: int) -> int:
         """Writes one idea; returns its tokens."""

@@ -8,10 +8,12 @@ import ctypes
 import functools
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from baco_local.errors import Problem, RoomProblem
+from baco_local.errors import ModelProblem, Problem, RoomProblem
 from baco_local.runtime import machine
 from baco_local.runtime.library import last_complaint, llama
 from baco_local.runtime.model import FILLERS, Model
@@ -23,28 +25,61 @@ UBATCH = 256  # of these computed at a time: larger reserves more memory for no 
 CELLS = 256  # context sizes are multiples of this
 
 
+@dataclass(frozen=True, slots=True)
+class CacheType:
+    """A ggml_type for keys and values: its number, and bytes for each value."""
+
+    number: int
+    width: float
+
+
+CACHE_TYPES = {"f16": CacheType(1, 2), "q8_0": CacheType(8, 34 / 32)}
+
+
+def padded(n_cells: int) -> int:
+    """Tokens that a context for n_cells is really made for."""
+    return -(-(n_cells + FILLERS) // CELLS) * CELLS
+
+
 class Context:
     """A KV cache of n_cells tokens that n_sequences share, and the logits of the newest batch.
 
     Sequences that start from the same text share its cells (`copy` costs nothing). Use from
     one thread at a time; two contexts never compute at the same time on the CPU.
+
+    adapter: of `Model.adapter`, or None. cache_type: of CACHE_TYPES, how keys and values are kept.
     """
 
-    def __init__(self, model: Model, n_sequences: int, n_cells: int, threads: int | None, work: Work) -> None:
+    def __init__(
+        self,
+        model: Model,
+        n_sequences: int,
+        n_cells: int,
+        threads: int | None,
+        work: Work,
+        *,
+        adapter: Any = None,
+        cache_type: str = "f16",
+    ) -> None:
         lib = llama()
         if n_sequences >= lib.llama_max_parallel_sequences():
             raise RoomProblem(f"llama.cpp holds at most {lib.llama_max_parallel_sequences()} sequences at once")
         self.model, self.n_sequences = model, n_sequences
         self.n_vocab = model.vocabulary.n_tokens
         parameters = lib.llama_context_default_params()
-        parameters.n_ctx = -(-(n_cells + FILLERS) // CELLS) * CELLS
+        parameters.n_ctx = padded(n_cells)
         parameters.n_batch, parameters.n_ubatch = BATCH + FILLERS, UBATCH
         parameters.n_seq_max = n_sequences + 1  # the last one is for fillers
         parameters.n_outputs_max = n_sequences + max(1, model.fill)
         parameters.n_threads = parameters.n_threads_batch = self.threads = threads or machine.cores()
+        parameters.type_k = parameters.type_v = CACHE_TYPES[cache_type].number
         parameters.kv_unified = True
         parameters.no_perf = True
         self.handle = lib.llama_init_from_model(model.handle, parameters)
+        if not self.handle and cache_type != "f16" and "alloc" not in last_complaint():
+            raise ModelProblem(
+                f"{model.path}: can't keep its cache as {cache_type} ({one_line(last_complaint())})\nuse --cache-type f16"
+            )
         if not self.handle:
             raise RoomProblem(
                 f"{model.path}: no memory for a context of {parameters.n_ctx} tokens ({one_line(last_complaint())})\n"
@@ -57,6 +92,11 @@ class Context:
         self.wanted: list[int] = []  # places in the newest batch whose logits are read
         self.gathered: np.ndarray | None = None  # rows that llama.cpp doesn't keep one behind the other
         self._make_batch()
+        if adapter is not None:
+            adapters, scales = (lib.llama_adapter_lora_p_ctypes * 1)(adapter), (ctypes.c_float * 1)(1.0)
+            if lib.llama_set_adapters_lora(self.handle, adapters, 1, scales) != 0:
+                self.close()
+                raise ModelProblem(f"{model.path}: llama.cpp could not use the adapter: {one_line(last_complaint())}")
 
     def _make_batch(self) -> None:
         """A llama_batch over numpy arrays: whole slices are written, not one ctypes item at a time."""

@@ -160,6 +160,12 @@ def build_description() -> str:
     return clean(llama().llama_print_system_info().decode("utf-8", "replace")).strip()
 
 
+def build_number() -> str:
+    """Of the llama.cpp inside, as it calls itself."""
+    named = getattr(llama(), "llama_version", None)
+    return clean(named().decode("utf-8", "replace")) if named else "unknown"
+
+
 def version() -> str:
     import importlib.metadata
 

@@ -1,9 +1,11 @@
 """One loaded GGUF file: its weights and its vocabulary, and what is known of how fast its kind computes."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from baco_local.errors import ModelProblem
 from baco_local.runtime.library import accelerated, last_complaint, llama, text_from
@@ -63,6 +65,17 @@ class Model:
         template = lib.llama_model_chat_template(self.handle, None)
         self.chat_template: str | None = template.decode("utf-8", "replace") if template else None
 
+    def adapter(self, path: Path) -> Any:
+        """The handle of a LoRA adapter over this model: a context may use it. It is freed with the model, and must
+        be loaded before the context is made. Raises ModelProblem for one that doesn't fit."""
+        handle = llama().llama_adapter_lora_init(self.handle, os.fsencode(path))
+        if not handle:
+            raise ModelProblem(
+                f"{path}: llama.cpp could not lay it over {self.path.name}: {one_line(last_complaint()) or 'no reason given'}\n"
+                "use an adapter that was made for this very model"
+            )
+        return handle
+
     def metadata(self, key: str) -> str | None:
         return text_from(llama().llama_model_meta_val_str, self.handle, key.encode())
 
@@ -80,15 +93,15 @@ class Model:
         self.close()
 
 
-def load_both(base: Path, aligned: Path, gpu_layers: int | None = None) -> tuple[Model, Model]:
-    """Two models, loaded side by side. Raises the first one's problem, with neither left open."""
+def load_all(paths: Sequence[Path], gpu_layers: int | None = None) -> list[Model]:
+    """Models, loaded side by side. Raises the first one's problem, with none left open."""
     llama()  # imported here, not in two threads at once
-    with ThreadPoolExecutor(2) as pool:
-        loading = [pool.submit(Model, path, gpu_layers) for path in (base, aligned)]
+    with ThreadPoolExecutor(len(paths)) as pool:
+        loading = [pool.submit(Model, path, gpu_layers) for path in paths]
     problems = [future.exception() for future in loading]
     if any(problems):
         for future, problem in zip(loading, problems, strict=True):
             if problem is None:
                 future.result().close()
         raise next(problem for problem in problems if problem)
-    return loading[0].result(), loading[1].result()
+    return [future.result() for future in loading]

@@ -6,13 +6,17 @@ from typing import Any
 from baco_local.runtime import machine
 from baco_local.runtime.library import llama
 
+Files = tuple[Path, Path | None]  # a model, and an adapter over it
 
-def plain_model(path: Path, n_ctx: int, *, tuned: bool, gpu: bool) -> Any:
+
+def plain_model(path: Path, lora: Path | None, n_ctx: int, *, tuned: bool, gpu: bool) -> Any:
     """A `llama_cpp.Llama`. tuned: on all physical cores; otherwise on as many as the library takes, half of them."""
     llama()  # our log, before that class sets another one
     import llama_cpp
 
     options: dict[str, Any] = {"n_ctx": n_ctx, "verbose": False, "n_gpu_layers": -1 if gpu else 0}
+    if lora:
+        options["lora_path"] = str(lora)
     if tuned:
         options |= {"n_threads": machine.cores(), "n_threads_batch": machine.cores()}
     return llama_cpp.Llama(str(path), **options)

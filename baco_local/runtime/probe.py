@@ -10,82 +10,45 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from baco_local import paths
+from baco_local.catalog.facts import header_of
 from baco_local.errors import ModelProblem, Problem, RoomProblem
 from baco_local.runtime.vocabulary import cache_key
 from baco_local.text import one_line
 
 PATIENCE = 900  # seconds for the child: a large model on a slow disk
-FORMAT = 1  # of the remembered verdicts
+FORMAT = 2  # of the remembered verdicts
 # Every byte that UTF-8 uses: a vocabulary that lacks one throws when it meets it.
 ALPHABET = "".join(map(chr, [*range(1, 0x800), *range(0x800, 0xD800, 61), *range(0xE000, 0x110000, 997)]))
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a usable file says of itself. n_ctx_train in tokens, size in bytes."""
-
-    description: str
-    name: str
-    licence: str
-    n_vocab: int
-    n_ctx_train: int
-    has_template: bool
-    recurrent: bool
-    size: int
-
-
-def check_header(path: Path) -> None:
-    """Raises ModelProblem for what can be told without llama.cpp."""
-    if path.is_dir():
-        raise ModelProblem(f"{path}: is a folder; give the GGUF file inside it")
-    try:
-        with path.open("rb") as file:
-            magic = file.read(8)
-    except FileNotFoundError:
-        raise ModelProblem(f"{path}: no such file") from None
-    except OSError as error:
-        raise ModelProblem(f"{path}: can't be read ({error.strerror})") from None
-    if magic[:4] != b"GGUF":
-        what = "is empty" if not magic else "is not a GGUF file"
-        raise ModelProblem(f"{path}: {what}; download it again, or give another file")
-    if len(magic) < 8 or magic[4:] == bytes(4):
-        raise ModelProblem(f"{path}: is cut short or damaged; download it again")
-
-
-def facts(path: Path) -> Facts:
-    """What the file at `path` is. Raises ModelProblem, in one line, for one that can't be used."""
-    check_header(path)
+def check(path: Path, lora: Path | None = None) -> None:
+    """Raises ModelProblem, in one line, for a model, or an adapter over it, that can't be used."""
+    files = [path, lora] if lora else [path]
+    for file in files:
+        header_of(file)
     verdicts = read_verdicts()
-    key = cache_key(path)
-    verdict = verdicts.get(key) or ask_child(path)
-    try:
-        found = verdict["problem"] if "problem" in verdict else Facts(**verdict["facts"])
-    except (KeyError, TypeError):
-        raise Problem(f"{paths.folder('cache') / 'verdicts.json'}: is damaged; remove it") from None
+    key = "+".join(map(cache_key, files))
+    verdict = verdicts.get(key) or ask_child(files)
     if key not in verdicts and not verdict.get("passing"):
-        content = {
-            "format": FORMAT,
-            "files": read_verdicts() | {key: verdict},
-        }  # another run may have written meanwhile
+        # another run may have written meanwhile
+        content = {"format": FORMAT, "files": read_verdicts() | {key: verdict}}
         with contextlib.suppress(OSError):
             paths.write_atomically(paths.made("cache") / "verdicts.json", json.dumps(content, indent=1).encode())
-    if isinstance(found, Facts):
-        return found
-    raise ModelProblem(f"{path}: {found}")
+    if not verdict.get("usable"):
+        raise ModelProblem(f"{files[-1]}: {verdict.get('problem')}")
 
 
-def facts_of_both(base: Path, aligned: Path) -> tuple[Facts, Facts]:
-    check_header(base)
-    check_header(aligned)
-    with ThreadPoolExecutor(2) as pool:
-        one, two = pool.submit(facts, base), pool.submit(facts, aligned)
-        return one.result(), two.result()
+def check_all(models: Sequence[tuple[Path, Path | None]]) -> None:
+    """`check` of each, side by side."""
+    with ThreadPoolExecutor(len(models)) as pool:
+        for checked in [pool.submit(check, path, lora) for path, lora in models]:
+            checked.result()
 
 
 def read_verdicts() -> dict[str, dict[str, Any]]:
@@ -93,20 +56,19 @@ def read_verdicts() -> dict[str, dict[str, Any]]:
     try:
         content = json.loads((paths.folder("cache") / "verdicts.json").read_bytes())
         files = content["files"] if content["format"] == FORMAT else {}
-        fields = set(Facts.__dataclass_fields__)
         return {
             key: verdict
             for key, verdict in files.items()
-            if isinstance(verdict.get("problem"), str) or set(verdict.get("facts", ())) == fields
+            if isinstance(verdict.get("problem"), str) or verdict.get("usable") is True
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
-def ask_child(path: Path) -> dict[str, Any]:
-    """{"facts": …} or {"problem": …}; with "passing" where another time may go better."""
+def ask_child(files: Sequence[Path]) -> dict[str, Any]:
+    """{"usable": True} or {"problem": …}; with "passing" where another time may go better."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-P", "-m", "baco_local.runtime.probe", str(path)]
+    command = [sys.executable, "-P", "-m", "baco_local.runtime.probe", *map(str, files)]
     try:
         child = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, env=environment
@@ -117,7 +79,7 @@ def ask_child(path: Path) -> dict[str, Any]:
             "passing": True,
         }
     except OSError as error:
-        raise Problem(f"could not start a process to check {path}: {error}") from None
+        raise Problem(f"could not start a process to check {files[-1]}: {error}") from None
     with contextlib.suppress(ValueError, IndexError):
         verdict = json.loads(child.stdout.splitlines()[-1])
         if isinstance(verdict, dict) and child.returncode == 0:
@@ -132,7 +94,7 @@ def ask_child(path: Path) -> dict[str, Any]:
     return {"problem": f"llama.cpp can't open it without crashing ({reason}); the file is damaged or unsupported"}
 
 
-def examine(path: Path) -> dict[str, Any]:
+def examine(path: Path, lora: Path | None = None) -> dict[str, Any]:
     """Runs in the child: load, tokenise, evaluate."""
     from baco_local.runtime.context import Context
     from baco_local.runtime.model import Model
@@ -144,29 +106,28 @@ def examine(path: Path) -> dict[str, Any]:
             tokens = vocabulary.tokenize(b"It was a") or [0]
             vocabulary.tokenize(ALPHABET.encode(), parse_special=True)
             vocabulary.text_of(vocabulary.bos), vocabulary.text_of(vocabulary.eos)
-            context = Context(model, 1, 64, threads=1, work=Work())
+            adapter = model.adapter(lora) if lora else None
+            context = Context(model, 1, 64, threads=1, work=Work(), adapter=adapter)
             try:
                 rows = context.evaluate([Span(0, 0, tokens)])
                 if not (rows == rows).all():
                     return {"problem": "computes no numbers (NaN), so the file is damaged; download it again"}
             finally:
                 context.close()
-            found = Facts(
-                description=model.description,
-                name=one_line(model.metadata("general.name") or path.stem),
-                licence=one_line(model.metadata("general.license") or "not stated"),
-                n_vocab=vocabulary.n_tokens,
-                n_ctx_train=model.n_ctx_train,
-                has_template=model.chat_template is not None,
-                recurrent=model.recurrent,
-                size=path.stat().st_size,
-            )
-            return {"facts": asdict(found)}
+            return {"usable": True}
     except RoomProblem as problem:
-        return {"problem": str(problem).removeprefix(f"{path}: "), "passing": True}
+        return {"problem": unnamed(problem, path, lora), "passing": True}
     except Problem as problem:
-        return {"problem": str(problem).removeprefix(f"{path}: "), "passing": "llama-cpp-python" in str(problem)}
+        return {"problem": unnamed(problem, path, lora), "passing": "llama-cpp-python" in str(problem)}
+
+
+def unnamed(problem: Problem, *files: Path | None) -> str:
+    """Its message, which will be given the name of the file again."""
+    said = str(problem)
+    for file in files:
+        said = said.removeprefix(f"{file}: ")
+    return said
 
 
 if __name__ == "__main__":
-    print(json.dumps(examine(Path(sys.argv[1]))))
+    print(json.dumps(examine(*map(Path, sys.argv[1:]))))

@@ -1,6 +1,7 @@
 """A loaded model and the context it needs at the moment: what the collaboration sees of a model."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -14,14 +15,28 @@ GPU_EAGER = 16  # not measured: no GPU was at hand
 
 
 class ModelSide:
-    """See `collaboration.side.Side`. The context is made anew only when a larger one is asked for."""
+    """See `collaboration.side.Side`. The context is made anew only when a larger one is asked for.
+
+    lora: an adapter's file; the model's weights stay as they are, so another side may use them without it.
+    chat_template: instead of the model's own. cache_type: of `context.CACHE_TYPES`.
+    """
 
     n_batch = BATCH
 
-    def __init__(self, model: Model, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        threads: int | None = None,
+        *,
+        lora: Path | None = None,
+        chat_template: str | None = None,
+        cache_type: str = "f16",
+    ) -> None:
         self.model, self.threads = model, threads or machine.cores()
-        self.name = str(model.path)
-        self.vocabulary, self.chat_template = model.vocabulary, model.chat_template
+        self.adapter = model.adapter(lora) if lora else None
+        self.files, self.cache_type = (model.path, lora), cache_type
+        self.name = str(lora or model.path)
+        self.vocabulary, self.chat_template = model.vocabulary, chat_template or model.chat_template
         self.n_ctx, self.tile, self.offloaded = model.n_ctx_train, model.tile, model.offloaded
         pays = GPU_EAGER if model.offloaded else products.lanes() if model.tile >= LANES else 0
         self.eager = 0 if model.recurrent else pays
@@ -37,7 +52,15 @@ class ModelSide:
         self.close()
         if held:  # one that grows will grow again
             n_sequences, n_cells = max(n_sequences, held.n_sequences), max(n_cells, held.n_cells)
-        self.context = Context(self.model, n_sequences, n_cells, self.threads, self.work)
+        self.context = Context(
+            self.model,
+            n_sequences,
+            n_cells,
+            self.threads,
+            self.work,
+            adapter=self.adapter,
+            cache_type=self.cache_type,
+        )
         return bool(kept and self.context.restore(kept))
 
     def submit(self, spans: Sequence[Span]) -> None:

@@ -59,7 +59,7 @@ def test_both_kernels_write_the_same(baco: Any, files: list[Any]) -> None:
 
 def test_who_computes_the_products_is_said_and_can_be_switched_off(baco: Any) -> None:
     found = [json.loads(baco("doctor", "--json", env=env).stdout) for env in ({}, {"BACO_LOCAL_PRODUCTS": "off"})]
-    own, off = (one["llama.cpp"]["products of few rows"] for one in found)
+    own, off = (one["llama.cpp"]["products of few rows"]["said"] for one in found)
     assert off == "llama.cpp's own (switched off)"
     assert own.startswith(
         ("baco-local's", "llama.cpp's own (no instructions", "llama.cpp's own (this llama-cpp-python")
@@ -314,13 +314,18 @@ def test_control_characters_never_come_out(baco: Any, tmp_path: Path) -> None:
 
 def test_models_and_doctor_speak_json_and_text(baco: Any) -> None:
     text = baco("models").stdout.decode()
-    assert "starter: missing files" in text
-    assert "get it with: baco-local pull starter" in text
+    assert "starter: not here yet" in text
+    assert "get one with: baco-local pull NAME" in text
     listed = json.loads(baco("models", "--json").stdout)
     assert listed["pairs"][0]["name"] == "starter"
     found = json.loads(baco("doctor", "--json").stdout)
-    assert found["llama.cpp"]["llama-cpp-python"].startswith("0.3.")
-    assert found["program"]["kernel"]
+    assert found["llama.cpp"]["llama-cpp-python"]["said"].startswith("0.3.")
+    assert found["program"]["kernel"]["verdict"] == "ok"
+    assert found["pairs"]["models"] == {
+        "said": "no pair is here yet",
+        "verdict": "missing",
+        "mend": "baco-local pull starter",
+    }
     assert "llama.cpp" in baco("doctor").stdout.decode()
 
 

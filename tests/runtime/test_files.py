@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from oracle import write_model
 
+from baco_local.catalog.facts import facts_of
 from baco_local.errors import ModelProblem
 from baco_local.runtime import probe
 from baco_local.runtime.model import Model
@@ -20,7 +21,7 @@ def whole(tmp_path: Path) -> Path:
 
 def problem(path: Path) -> str:
     with pytest.raises(ModelProblem) as caught:
-        probe.facts(path)
+        probe.check(path)
     message = str(caught.value)
     assert message.startswith(str(path))
     assert "\n" not in message
@@ -29,7 +30,8 @@ def problem(path: Path) -> str:
 
 
 def test_what_a_good_file_says_of_itself(whole: Path) -> None:
-    facts = probe.facts(whole)
+    probe.check(whole)
+    facts = facts_of(whole)
     assert (facts.n_vocab, facts.n_ctx_train, facts.has_template, facts.name) == (263, 4096, True, "oracle")
 
 
@@ -56,7 +58,7 @@ def test_unreadable(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_truncated(whole: Path, part: float) -> None:
     content = whole.read_bytes()
     whole.write_bytes(content[: int(len(content) * part)])
-    assert "llama.cpp" in problem(whole)
+    assert "cut short" in problem(whole)
 
 
 @pytest.mark.parametrize("place", [8, 16, 24, 60, 200, 1000])
@@ -64,7 +66,7 @@ def test_bytes_turned_over(whole: Path, place: int) -> None:
     content = bytearray(whole.read_bytes())
     content[place : place + 8] = b"\xff" * 8
     whole.write_bytes(content)
-    assert "llama.cpp" in problem(whole)
+    assert "damaged" in problem(whole)
 
 
 def test_a_vocabulary_that_makes_llama_cpp_throw(tmp_path: Path) -> None:
@@ -74,14 +76,14 @@ def test_a_vocabulary_that_makes_llama_cpp_throw(tmp_path: Path) -> None:
 
 
 def test_verdicts_are_remembered_and_forgotten_with_the_file(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    probe.facts(whole)
+    probe.check(whole)
     asked: list[Path] = []
-    monkeypatch.setattr(probe, "ask_child", lambda path: asked.append(path) or {"problem": "asked", "passing": True})
-    probe.facts(whole)
+    monkeypatch.setattr(probe, "ask_child", lambda files: asked.append(files) or {"problem": "asked", "passing": True})
+    probe.check(whole)
     assert asked == []
     shutil.copy(whole, whole.with_name("other.gguf"))
     with pytest.raises(ModelProblem, match="asked"):
-        probe.facts(whole.with_name("other.gguf"))
+        probe.check(whole.with_name("other.gguf"))
 
 
 def test_a_model_without_a_template_is_read_as_such(tmp_path: Path) -> None:
@@ -90,21 +92,23 @@ def test_a_model_without_a_template_is_read_as_such(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "5", '{"format": 1}', '{"format": 1, "files": {"KEY": 5}}', "[" * 100_000]
+    "content", ["", "{", "5", '{"format": 2}', '{"format": 2, "files": {"KEY": 5}}', "[" * 100_000]
 )
 def test_damaged_verdicts_are_asked_for_again(whole: Path, home: Path, content: str) -> None:
     path = home / "cache" / "verdicts.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(content.replace("KEY", probe.cache_key(whole)))
-    assert probe.facts(whole).name == "oracle"
+    probe.check(whole)
+    assert probe.read_verdicts()[probe.cache_key(whole)] == {"usable": True}
 
 
 def test_a_failure_that_may_pass_is_not_remembered(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(probe, "ask_child", lambda path: {"problem": "killed", "passing": True})
+        patch.setattr(probe, "ask_child", lambda files: {"problem": "killed", "passing": True})
         with pytest.raises(ModelProblem, match="killed"):
-            probe.facts(whole)
-    assert probe.facts(whole).name == "oracle"
+            probe.check(whole)
+    probe.check(whole)
+    assert probe.read_verdicts()[probe.cache_key(whole)] == {"usable": True}
 
 
 def test_a_prompt_does_not_end_in_the_end_token(tmp_path: Path) -> None:

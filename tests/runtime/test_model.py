@@ -10,7 +10,7 @@ from oracle import write_model
 from baco_local.errors import ModelProblem, RoomProblem
 from baco_local.runtime import library
 from baco_local.runtime.context import BATCH, Context
-from baco_local.runtime.model import Model, load_both
+from baco_local.runtime.model import Model, load_all
 from baco_local.runtime.spans import Span, Work
 
 CONTENT = [" a", " b", "a", "b", " "]
@@ -107,7 +107,7 @@ def test_vocabularies_are_compared(model: Model, tmp_path: Path) -> None:
 def test_one_bad_file_of_two_leaves_none_open(model: Model, tmp_path: Path) -> None:
     (tmp_path / "bad.gguf").write_bytes(b"GGUF" + b"\x03\0\0\0" + b"\0" * 100)
     with pytest.raises(ModelProblem, match=r"bad\.gguf"):
-        load_both(model.path, tmp_path / "bad.gguf")
+        load_all([model.path, tmp_path / "bad.gguf"])
 
 
 def test_native_words_go_to_the_ring_and_the_log_file(

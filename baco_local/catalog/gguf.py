@@ -1,0 +1,268 @@
+"""Reads the header of a GGUF file in plain Python: what a model is, without loading it.
+
+llama.cpp ends the process on some damaged files, so a header is never shown to it before it was
+read here, where every length is checked against the file. (Format: ggml's docs/gguf.md.)
+"""
+
+import contextlib
+import mmap
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from baco_local.catalog.quantisation import TYPES
+from baco_local.errors import ModelProblem
+from baco_local.text import one_line
+
+SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+STRING, ARRAY = 8, 9
+MOST_KEYS, MOST_TENSORS, MOST_DIMENSIONS = 1 << 16, 1 << 20, 4
+LONGEST_KEY = 1 << 16  # bytes
+KEPT = 1 << 12  # numbers of an array that is read at once
+SPLIT = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")
+
+Value = int | float | bool | str | tuple[int | float | bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """shape as ggml writes it, the innermost first; size in bytes, None for a type not known here."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: str
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """Where an array lies: offset of its first item, how many, and their kind."""
+
+    offset: int
+    count: int
+    kind: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """values by key, with arrays of up to KEPT numbers; all arrays are read when they are asked for.
+
+    size: bytes of the file, or of all files of a split one.
+    """
+
+    path: Path
+    values: dict[str, Value]
+    arrays: dict[str, Array]
+    tensors: tuple[Tensor, ...]
+    size: int
+
+    def text(self, key: str) -> str:
+        """A string, cleaned and on one line; "" where there is none."""
+        found = self.values.get(key)
+        return one_line(found) if isinstance(found, str) else ""
+
+    def number(self, key: str, default: int = 0) -> int:
+        found = self.values.get(key)
+        return found if isinstance(found, int) and found >= 0 else default
+
+    def strings(self, key: str) -> list[bytes]:
+        """An array of strings; [] where there is none."""
+        array = self.arrays.get(key)
+        if not array or array.kind != STRING:
+            return []
+        found, length = [], struct.Struct("<Q").unpack_from
+        with opened(self.path) as data:
+            at = array.offset
+            Reader(self.path, data, at).skip_strings(array.count)  # the file may have changed meanwhile
+            for _ in range(array.count):
+                size = length(data, at)[0]
+                at += 8 + size
+                found.append(data[at - size : at])
+        return found
+
+    def numbers(self, key: str) -> tuple[int | float | bool, ...]:
+        """An array of numbers; () where there is none."""
+        array = self.arrays.get(key)
+        if not array or array.kind == STRING:
+            return ()
+        with opened(self.path) as data:
+            return Reader(self.path, data, array.offset).take(SCALARS[array.kind], array.count)
+
+
+class Reader:
+    """Takes one value after the other, and never one that the file is too short for."""
+
+    def __init__(self, path: Path, data: mmap.mmap, at: int = 0) -> None:
+        self.path, self.data, self.at = path, data, at
+
+    def take(self, form: str, count: int = 1) -> tuple[int | float | bool, ...]:
+        size = struct.calcsize(f"<{form}")
+        self.room(count * size)
+        found = struct.unpack_from(f"<{count}{form}", self.data, self.at)
+        self.at += count * size
+        return found
+
+    def whole(self, form: str = "Q") -> int:
+        return int(self.take(form)[0])
+
+    def string(self, limit: int) -> bytes:
+        size = self.whole()
+        if size > limit:
+            raise damaged(self.path, "a string in it is too long")
+        self.room(size)
+        self.at += size
+        return self.data[self.at - size : self.at]
+
+    def skip_strings(self, count: int) -> None:
+        data, at, end, length = self.data, self.at, len(self.data), struct.Struct("<Q").unpack_from
+        for _ in range(count):
+            if at + 8 > end:
+                raise cut_short(self.path)
+            at += 8 + length(data, at)[0]
+        self.at = at
+        self.room(0)
+
+    def room(self, size: int) -> None:
+        if self.at + size > len(self.data):
+            raise cut_short(self.path)
+
+
+def read_header(path: Path) -> Header:
+    """Raises ModelProblem for a file that is missing, no GGUF, damaged, cut short, or a part of a split one
+    that isn't the first or lacks another."""
+    with opened(path) as data:
+        reader = Reader(path, data)
+        if data[:4] != b"GGUF":
+            raise ModelProblem(f"{path}: is not a GGUF file; download it again, or give another file")
+        reader.at = 4
+        version, count, keys = reader.whole("I"), reader.whole(), reader.whole()
+        if version not in (2, 3):
+            raise damaged(path, f"its format version is {version}, which llama.cpp does not read")
+        if keys > MOST_KEYS or count > MOST_TENSORS:
+            raise damaged(path, f"it claims to hold {count} tensors and {keys} values")
+        values, arrays = read_values(reader, keys)
+        tensors, end = read_tensors(reader, count)
+        alignment = values.get("general.alignment", 32)
+        if not isinstance(alignment, int) or not 0 < alignment <= 1 << 16:
+            raise damaged(path, "its alignment is not a number that makes sense")
+        start = -(-reader.at // alignment) * alignment
+        if tensors and start + end > len(data):
+            raise cut_short(path, start + end)
+        size = len(data)
+    header = Header(path, values, arrays, tensors, size)
+    parts = header.number("split.count", 1)
+    return header if parts <= 1 else whole_split(header, parts)
+
+
+def read_values(reader: Reader, keys: int) -> tuple[dict[str, Value], dict[str, Array]]:
+    values: dict[str, Value] = {}
+    arrays: dict[str, Array] = {}
+    for _ in range(keys):
+        key = reader.string(LONGEST_KEY).decode("utf-8", "replace")
+        kind = reader.whole("I")
+        if kind == STRING:
+            values[key] = reader.string(len(reader.data)).decode("utf-8", "replace")
+        elif kind == ARRAY:
+            kind, count = reader.whole("I"), reader.whole()
+            arrays[key] = Array(reader.at, count, kind)
+            if kind == STRING:
+                reader.skip_strings(count)
+            elif kind in SCALARS:
+                size = struct.calcsize(f"<{SCALARS[kind]}")
+                reader.room(count * size)
+                if count <= KEPT:
+                    values[key] = reader.take(SCALARS[kind], count)
+                reader.at = arrays[key].offset + count * size
+            else:
+                raise damaged(reader.path, f"the value {one_line(key, 60)!r} has an unknown kind")
+        elif kind in SCALARS:
+            values[key] = reader.take(SCALARS[kind])[0]
+        else:
+            raise damaged(reader.path, f"the value {one_line(key, 60)!r} has an unknown kind")
+    return values, arrays
+
+
+def read_tensors(reader: Reader, count: int) -> tuple[tuple[Tensor, ...], int]:
+    """The tensors, and where the last one ends behind the start of the data."""
+    tensors, end = [], 0
+    for _ in range(count):
+        name = one_line(reader.string(LONGEST_KEY).decode("utf-8", "replace"))
+        dimensions = reader.whole("I")
+        if dimensions > MOST_DIMENSIONS:
+            raise damaged(reader.path, f"the tensor {name!r} has {dimensions} dimensions")
+        shape = tuple(int(extent) for extent in reader.take("Q", dimensions))
+        kind, offset = reader.whole("I"), reader.whole()
+        if any(not 0 < extent < 1 << 40 for extent in shape):
+            raise damaged(reader.path, f"the tensor {name!r} has no size that makes sense")
+        label, block, width = TYPES.get(kind, (f"type {kind}", 0, 0))
+        size = None
+        if block:
+            size = width * shape[0] // block if shape else width
+            for extent in shape[1:]:
+                size *= extent
+        tensors.append(Tensor(name, shape, label, size))
+        end = max(end, offset + (size or 0))
+    return tuple(tensors), end
+
+
+def whole_split(first: Header, parts: int) -> Header:
+    """A model in several files, of which llama.cpp is given the first: all tensors, and the size of all."""
+    name = SPLIT.fullmatch(first.path.name)
+    if not name or int(name[3]) != parts or parts > 10_000:
+        raise ModelProblem(
+            f"{first.path}: is one of {parts} parts, and must be called …-00001-of-{parts:05}.gguf with the others beside it"
+        )
+    paths = [first.path.with_name(f"{name[1]}-{part:05}-of-{parts:05}.gguf") for part in range(1, parts + 1)]
+    if int(name[2]) != 1:
+        raise ModelProblem(f"{first.path}: is part {int(name[2])} of {parts}; give the first one, {paths[0].name}")
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        raise ModelProblem(
+            f"{first.path}: {len(missing)} of its {parts} parts {'is' if len(missing) == 1 else 'are'} missing: {missing[0]}\n"
+            "download all parts into one folder"
+        )
+    tensors, size = list(first.tensors), first.size
+    for path in paths[1:]:
+        with opened(path) as data:
+            reader = Reader(path, data, 4)
+            if data[:4] != b"GGUF" or reader.whole("I") not in (2, 3):
+                raise damaged(path, "it is no GGUF part")
+            count, keys = reader.whole(), reader.whole()
+            if keys > MOST_KEYS or count > MOST_TENSORS:
+                raise damaged(path, f"it claims to hold {count} tensors and {keys} values")
+            read_values(reader, keys)
+            found, end = read_tensors(reader, count)
+            if reader.at + end > len(data) + (1 << 16):
+                raise cut_short(path, reader.at + end)
+            tensors += found
+            size += len(data)
+    return Header(first.path, first.values, first.arrays, tuple(tensors), size)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[mmap.mmap]:
+    if path.is_dir():
+        raise ModelProblem(f"{path}: is a folder; give the GGUF file inside it")
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield data
+    except FileNotFoundError:
+        raise ModelProblem(f"{path}: no such file") from None
+    except ValueError:  # mmap's, for an empty file or one that is no file
+        raise ModelProblem(f"{path}: is empty; download it again, or give another file") from None
+    except OSError as error:
+        raise ModelProblem(f"{path}: can't be read ({error.strerror})") from None
+
+
+def damaged(path: Path, why: str) -> ModelProblem:
+    return ModelProblem(f"{path}: is damaged: {why}; download it again")
+
+
+def cut_short(path: Path, wanted: int = 0) -> ModelProblem:
+    """wanted: bytes that it should have, where the header could be read to its end."""
+    here = path.stat().st_size / 1e6
+    if not wanted:
+        return ModelProblem(f"{path}: is cut short or damaged ({here:,.1f} MB are here); download it again")
+    return ModelProblem(f"{path}: is cut short: {here:,.1f} of {wanted / 1e6:,.1f} MB are here; download it to the end")
