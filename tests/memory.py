@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from oracle import write_lora, write_model
+from oracle import write_model, write_random_lora
 
 from baco_local import fit
 from baco_local.catalog.examine import examine
@@ -62,7 +62,10 @@ def pairs(folder: Path) -> dict[str, dict[str, str]]:
         "gemma-3-270m with SmolLM2-135M": {"base": base, "aligned": aligned},
         "gemma-3-270m as both": {"same": base},
         "SmolLM2-135M as both": {"same": aligned},
-        "SmolLM2-135M and an adapter": {"base": aligned, "lora": str(write_lora(folder / "lora.gguf", Path(aligned)))},
+        "SmolLM2-135M and an adapter": {
+            "base": aligned,
+            "lora": str(write_random_lora(folder / "lora.gguf", Path(aligned))),
+        },
         "a tiny pair": {"base": tiny[0], "aligned": tiny[1]},
     }
 

@@ -155,19 +155,27 @@ def finish(writer: gguf.GGUFWriter) -> None:
     writer.close()
 
 
-def write_lora(path: Path, model: Path, rank: int = 4, seed: int = 0, strength: float = 0.02) -> Path:
-    """An adapter of small random numbers over the attention matrices of a model's file."""
-    reader = gguf.GGUFReader(model)
-    architecture = reader.get_field("general.architecture").contents()
+def write_lora(path: Path, matrices: Mapping[str, tuple[np.ndarray, np.ndarray]], architecture: str = "llama") -> Path:
+    """An adapter that adds b @ a to a model's matrices: by name a (rank, in) and b (out, rank)."""
     writer = gguf.GGUFWriter(str(path), architecture)
     writer.add_type("adapter")
     writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", float(rank))
+    writer.add_float32("adapter.lora.alpha", float(next(iter(matrices.values()))[0].shape[0]))  # a scale of 1
+    for name, (a, b) in matrices.items():
+        writer.add_tensor(f"{name}.weight.lora_a", np.ascontiguousarray(a, np.float32))
+        writer.add_tensor(f"{name}.weight.lora_b", np.ascontiguousarray(b, np.float32))
+    finish(writer)
+    return path
+
+
+def write_random_lora(path: Path, model: Path, rank: int = 4, seed: int = 0, strength: float = 0.05) -> Path:
+    """An adapter of small random numbers over the attention matrices of a model's file."""
+    reader = gguf.GGUFReader(model)
     rng = np.random.default_rng(seed)
+    matrices = {}
     for tensor in reader.tensors:
         if tensor.name.endswith(("attn_q.weight", "attn_v.weight")):
             width, height = map(int, tensor.shape)
-            for name, shape in (("lora_a", (rank, width)), ("lora_b", (height, rank))):
-                writer.add_tensor(f"{tensor.name}.{name}", rng.normal(0, strength, shape).astype(np.float32))
-    finish(writer)
-    return path
+            a, b = (rng.normal(0, strength, shape) for shape in ((rank, width), (height, rank)))
+            matrices[tensor.name.removesuffix(".weight")] = (a, b)
+    return write_lora(path, matrices, reader.get_field("general.architecture").contents())

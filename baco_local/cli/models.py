@@ -117,7 +117,7 @@ def remove(name: str) -> None:
     entry = read_catalog().pair(name)
     if entry.origin != user_file():
         raise UsageProblem(f"{name} is one of the shipped pairs, and not in {user_file()}")
-    writing.remove(name)
+    writing.put("pairs", name, None)
     for file in entry.files.values():
         if file.present:
             click.echo(f"left where it is: {file.path}", err=True)

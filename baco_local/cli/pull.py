@@ -64,14 +64,17 @@ class Lines:
     def begin(self, label: str, total: int | None) -> None:
         self.label, self.total = label, total
         self.started = self.said = time.monotonic()
+        self.before: int | None = None  # bytes that an earlier pull has brought: no measure of the speed
 
     def at(self, done: int) -> None:
         now = time.monotonic()
+        self.before = done if self.before is None else min(self.before, done)
         if now - self.said < self.EVERY:
             return
         self.said = now
         size = f"{done / 1e6:,.0f}" + (f" of {self.total / 1e6:,.0f}" if self.total else "")
-        left = (self.total - done) * (now - self.started) / done if self.total and done else 0
+        came = done - self.before
+        left = (self.total - done) * (now - self.started) / came if self.total and came else 0
         click.echo(f"{self.label}: {size} MB" + (f", {left:.0f} s left" if left > 0 else ""), err=True)
 
     def end(self) -> None:

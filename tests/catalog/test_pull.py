@@ -157,6 +157,20 @@ def test_disk_full_before_and_while_pulling(shop: Path, monkeypatch: pytest.Monk
     assert entry().base.path.read_bytes() == WHOLE
 
 
+@pytest.mark.parametrize(("more", "fits"), [(-1, False), (0, True)])
+def test_joining_needs_room_for_the_parts_and_the_whole(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, more: int, fits: bool
+) -> None:
+    free = 2 * len(WHOLE) + pull.SPARE + more
+    monkeypatch.setattr(pull.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1 << 40, 0, free))
+    if fits:
+        pull.pull(entry(), Told())
+        assert entry().base.path.read_bytes() == WHOLE
+    else:
+        with pytest.raises(ModelProblem, match="disk is full"):
+            pull.pull(entry(), Told())
+
+
 def test_two_pulls_at_once(shop: Path) -> None:
     with pull.staging_lock(), pytest.raises(ModelProblem, match="another pull"):
         pull.pull(entry(), Told())
