@@ -9,6 +9,8 @@ from pathlib import Path
 from baco_local import paths
 from baco_local.errors import ModelProblem
 
+GIVEN = Path("the command line")  # origin of a pair whose files were named on the spot
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -89,6 +91,8 @@ class ModelFile:
         """The path. Raises ModelProblem, saying what to type, where there is no file."""
         if self.path.exists():
             return self.path
+        if pair.origin == GIVEN:
+            raise ModelProblem(f"{self.path}: no such file")
         if self.local:
             raise ModelProblem(f"{self.path}: no such file; correct [pairs.{pair.name}] in {pair.origin}")
         raise ModelProblem(f"{self.path}: not here yet; get it with: baco-local pull {pair.name}")

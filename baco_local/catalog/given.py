@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from baco_local.catalog.entries import ModelFile, PairEntry, Source
+from baco_local.catalog.entries import GIVEN, ModelFile, PairEntry, Source
 from baco_local.errors import UsageProblem
-
-GIVEN = Path("the command line")
 
 
 def given_entry(

@@ -46,11 +46,12 @@ def show(name: str | None, as_json: bool, **given: Any) -> None:
     """Show the pair NAME, or that of the files given: architecture, size, quantisation, context, chat template and
     licence of each model, whether their vocabularies agree, and the memory they take, without loading them.
     """
+    from baco_local.catalog.entries import GIVEN
     from baco_local.checkup.describe import details, summary
 
     entry = chosen({"pair": name, **given})
     found = summary(entry)
-    if entry.ready:
+    if entry.ready or entry.origin == GIVEN:
         found |= details(entry)
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))

@@ -53,6 +53,38 @@ def test_the_users_own_file_is_laid_over(home: Path) -> None:
         own.unlink()
 
 
+def test_the_shipped_catalogue() -> None:
+    """Sixteen pairs from 0.3 to 8 billion parameters, each with what a writer has to know before pulling it."""
+    pairs = reading.read_file(reading.shipped_file()).pairs
+    assert len(pairs) >= 9
+    for pair in pairs.values():
+        assert pair.whom
+        assert pair.shared is not None
+        assert all(file.exact_size or file.about for file in pair.files.values())
+        assert (pair.checked is not None) == (pair.name == "starter")
+    assert {"olmo-2-7b", "llama-3-8b"} <= set(pairs)
+
+
+def test_an_adapter_and_one_model_as_both(tmp_path: Path) -> None:
+    over = GOOD.replace('source = "hf:', 'lora = "hf:')
+    pair = read(tmp_path, over)["mine"]
+    assert (pair.aligned, pair.same, set(pair.files)) == (None, False, {"base", "lora"})
+    both = GOOD[: GOOD.index("[pairs.mine.aligned]")] + "[pairs.mine.aligned]\nsame = true\n"
+    pair = read(tmp_path, both)["mine"]
+    assert (pair.same, set(pair.files)) == (True, {"base"})
+
+
+def test_a_broken_link_as_catalogue_is_told(home: Path) -> None:
+    own = home / "config" / "models.toml"
+    own.parent.mkdir(exist_ok=True)
+    own.symlink_to("nowhere")
+    try:
+        with pytest.raises(UsageProblem, match="can't be read"):
+            reading.read_catalog()
+    finally:
+        own.unlink()
+
+
 def test_unknown_pair_names_the_nearest() -> None:
     with pytest.raises(UsageProblem, match="did you mean 'starter'"):
         reading.read_catalog().pair("startr")
@@ -76,6 +108,17 @@ def test_unknown_pair_names_the_nearest() -> None:
         (('"file:base.gguf"', '"file:base.gguf"\nfile = "../x"'), "plain file name"),
         (('title = "Mine"', "title = "), "not valid TOML"),
         (("[pairs.mine]", "[pairs.'my pair']"), "letters, digits"),
+        (("file:base.gguf", "file:../base.gguf"), r"\[pairs.mine.base\]: source .* climbs out of the folder"),
+        (("folder/model.gguf", "../model.gguf"), "climbs out of its repository"),
+        (("size = 10", "about = 0"), "about must be"),
+        (('licence = "MIT"', 'licence = "MIT"\ngated = 1'), "gated must be true or false"),
+        (('licence = "MIT"', 'licence = "MIT"\nchecked = "today"'), "checked must be a date"),
+        (('licence = "MIT"', 'licence = "MIT"\nshape = { layers = 1 }'), r"\[pairs.mine.shape\]: embedding is missing"),
+        (('licence = "MIT"', 'licence = "MIT"\nsettings = { thresold = 1 }'), "did you mean 'threshold'"),
+        (('source = "hf:owner', 'same = true\nsource = "hf:owner'), "unknown key 'source'"),
+        (('source = "hf:owner', 'lora = "file:a"\nsource = "hf:owner'), "unknown key 'source'"),
+        (("[pairs.mine]\n", "pins = 1\n[pairs.mine]\n"), "pins must be a table"),
+        (("[pairs.mine]\n", "[pins.'hf:a/b/c@main']\nsize = 1\n[pairs.mine]\n"), "sha256 is missing"),
     ],
 )
 def test_mistakes_name_file_table_and_key(tmp_path: Path, change: tuple[str, str], says: str) -> None:

@@ -1,0 +1,84 @@
+"""Offline is a promise: without any network everything but `pull` works, and nothing else ever tries a connection."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baco_local.cli.main import cli
+
+# Notes what is asked of sockets, in every Python process that finds it, and refuses it.
+SPY = """
+import os, sys
+
+def heard(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.bind"):
+        with open(os.environ["SPY_LOG"], "a") as log:
+            log.write(f"{event} {arguments!r}\\n")
+        raise OSError("the network is blocked")
+
+sys.addaudithook(heard)
+"""
+
+
+def commands(starter: dict[str, Path], tmp_path: Path) -> dict[str, list[Any]]:
+    """One of every command, on the real pair where it takes one."""
+    files = ["--base", starter["base"], "--aligned", starter["aligned"]]
+    return {
+        "ideas": ["Names for a boat", "-n", 2, "--max-tokens", 8, *files],
+        "bench": ["--variants", 1, "--rounds", 1, "--max-tokens", 48, *files],
+        "models": ["add", "mine", *files],
+        "doctor": [],
+    }
+
+
+def spied(tmp_path: Path) -> tuple[dict[str, str], Path]:
+    (tmp_path / "spy").mkdir()
+    (tmp_path / "spy" / "sitecustomize.py").write_text(SPY)
+    log = tmp_path / "log"
+    home = {"BACO_LOCAL_HOME": str(tmp_path / "home")}
+    return {"PYTHONPATH": str(tmp_path / "spy"), "SPY_LOG": str(log), **home}, log
+
+
+def isolated() -> list[str]:
+    """What runs a command in a network of its own that has no interface up; [] where that is not allowed."""
+    wrapped = ["unshare", "--map-root-user", "--net"]
+    if not shutil.which("unshare") or subprocess.run([*wrapped, "true"], capture_output=True).returncode:
+        return []
+    return wrapped
+
+
+def test_every_command_but_pull_works_without_a_network(starter: dict[str, Path], tmp_path: Path) -> None:
+    examples = commands(starter, tmp_path)
+    assert set(examples) == set(cli.commands) - {"pull"}
+    environment, log = spied(tmp_path)
+    for name, arguments in examples.items():
+        command = [*isolated(), sys.executable, "-P", "-m", "baco_local", name, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, timeout=300, env=os.environ | environment)
+        assert done.returncode == 0, (name, done.stderr)
+        assert not log.exists(), (name, log.read_text())
+
+
+def test_the_spy_hears(tmp_path: Path, baco: Any) -> None:
+    environment, log = spied(tmp_path)
+    config = tmp_path / "home" / "config"
+    config.mkdir(parents=True)
+    (config / "models.toml").write_text(
+        '[pairs.far]\ntitle = "Far"\nlicence = "MIT"\nbase = { source = "hf:o/r/m.gguf" }\naligned = { same = true }\n'
+    )
+    done = baco("pull", "far", env={**environment, "HF_ENDPOINT": "http://127.0.0.1:9"})
+    assert done.returncode == 3
+    assert log.exists()
+
+
+@pytest.mark.parametrize("arguments", [["models"], ["models", "show", "starter"], ["ideas", "x"]])
+def test_what_is_missing_is_told_and_not_fetched(tmp_path: Path, baco: Any, arguments: list[str]) -> None:
+    environment, log = spied(tmp_path)
+    done = baco(*arguments, env=environment)
+    assert done.returncode == (3 if arguments[0] == "ideas" else 0)
+    assert b"baco-local pull" in done.stdout + done.stderr
+    assert not log.exists()
