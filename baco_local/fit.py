@@ -53,11 +53,11 @@ def needs_of(examined: Examined) -> Needs | None:
 def needs_by_catalogue(entry: PairEntry) -> Needs | None:
     """For files that are not here yet, from what the entry says; None where it doesn't."""
     sizes = [file.exact_size or file.about for file in entry.files.values()]
-    if not entry.shape or not all(sizes):
+    if not entry.shapes or not all(sizes):
         return None
-    entries = 2 * entry.shape.vocabulary  # with the merges
-    loaded = tuple(footprint.of_model(size or 0, 0, entries) for size in sizes)
-    return Needs(loaded, (entry.shape, entry.shape), (LARGEST, LARGEST), bool(entry.shared))
+    models = zip(sizes, entry.shapes, strict=False)  # one model, or an adapter, leaves the second shape over
+    loaded = tuple(footprint.of_model(size or 0, 0, 2 * shape.vocabulary) for size, shape in models)  # with the merges
+    return Needs(loaded, entry.shapes, (LARGEST, LARGEST), bool(entry.shared))
 
 
 def prompt_length(request: Request) -> int:

@@ -5,6 +5,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import click
+
+from baco_local import fit
+from baco_local.catalog.reading import read_file, shipped_file
+from baco_local.checkup.describe import memory
 from baco_local.cli.main import cli
 from baco_local.collaboration.routers import DEFAULT, ROUTERS
 from baco_local.errors import ModelProblem, Problem, RoomProblem, UsageProblem
@@ -20,7 +25,10 @@ def blocks(language: str) -> list[str]:
 def test_commands_and_options_exist() -> None:
     for block in [*blocks("sh"), *blocks("console")]:
         for name, rest in re.findall(r"baco-local ([a-z]+)([^\n&|#]*)", block):
-            known = {option for parameter in cli.commands[name].params for option in parameter.opts}
+            command = cli.commands[name]
+            if isinstance(command, click.Group) and rest.split()[:1]:
+                command = command.commands[rest.split()[0]]
+            known = {option for parameter in command.params for option in parameter.opts}
             outside = re.sub(r'"[^"]*"', "", rest)
             assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", outside)) <= known, rest
 
@@ -52,6 +60,19 @@ def test_every_router_is_in_the_table() -> None:
     table = README[README.index("| router |") : README.index("`--diversity` from 0 to 1")]
     assert set(re.findall(r"`([a-z-]+)`", table)) == set(ROUTERS)
     assert f"`{DEFAULT}` (default, {ROUTERS[DEFAULT].default})" in table
+
+
+def test_the_table_of_pairs_is_the_catalogue() -> None:
+    table = README[README.index("| pair | for |") : README.index("Only the starter's files")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()[2:]]
+    expected = []
+    for pair in read_file(shipped_file()).pairs.values():
+        needs = fit.needs_by_catalogue(pair)
+        assert needs
+        sizes = [file.exact_size or file.about or 0 for file in pair.files.values()]
+        found = memory(needs) or {}
+        expected.append([f"`{pair.name}`", pair.whom, fit.gigabytes(sum(sizes)), fit.gigabytes(found["16"])])
+    assert [row[:4] for row in rows] == expected
 
 
 def test_exit_codes_are_the_codes() -> None:

@@ -18,6 +18,7 @@ WORDS: dict[Kind, str] = {
     (int, float): "a number",
     (int, float, str): "a number or a text",
     (str, list): "a text or a list of texts",
+    (dict, list): "a table or a list of two",
 }
 
 

@@ -122,7 +122,7 @@ class PairEntry:
 
     whom: for whom it is. gated: must a licence be accepted at the hub before it can be pulled?
     shared: do both sides have one vocabulary, as far as is known? checked: when the files were
-    last opened by this catalogue's author; None for an entry that was never tried.
+    last opened by this catalogue's author; None for an entry that was never tried. shapes: base's and aligned's.
     """
 
     name: str
@@ -136,7 +136,7 @@ class PairEntry:
     gated: bool = False
     shared: bool | None = None
     checked: datetime.date | None = None
-    shape: Shape | None = None
+    shapes: tuple[Shape, Shape] | None = None
     settings: Mapping[str, float | str] = field(default_factory=dict)
 
     @property

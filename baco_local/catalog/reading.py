@@ -25,7 +25,7 @@ PAIR_KEYS: dict[str, Kind] = {
     "checked": datetime.date,
     "base": dict,
     "aligned": dict,
-    "shape": dict,
+    "shape": (dict, list),
     "settings": dict,
 }
 FILE_KEYS: dict[str, Kind] = {"file": str, "size": int, "sha256": str, "about": int}
@@ -121,7 +121,7 @@ def read_pair(path: Path, name: str, table: Any) -> PairEntry:
         gated=table.get("gated", False),
         shared=table.get("shared_vocabulary"),
         checked=table.get("checked"),
-        shape=read_shape(path, f"[pairs.{name}.shape]", table.get("shape")),
+        shapes=read_shapes(path, f"[pairs.{name}.shape]", table.get("shape")),
         settings=table.get("settings", {}),
     )
 
@@ -179,9 +179,18 @@ def read_pin(path: Path, source: str, table: Any) -> Pin:
     return Pin(size or 0, sha256)
 
 
-def read_shape(path: Path, where: str, table: dict[str, Any] | None) -> Shape | None:
-    if table is None:
+def read_shapes(path: Path, where: str, given: dict[str, Any] | list[Any] | None) -> tuple[Shape, Shape] | None:
+    """One for both models, or one for each."""
+    if given is None:
         return None
+    tables = given if isinstance(given, list) else [given, given]
+    if len(tables) != 2 or not all(isinstance(table, dict) for table in tables):
+        raise UsageProblem(f"{path}: {where}: must be a table, or one for base and one for aligned")
+    base, aligned = (read_shape(path, where, table) for table in tables)
+    return base, aligned
+
+
+def read_shape(path: Path, where: str, table: dict[str, Any]) -> Shape:
     check(path, where, table, SHAPE_KEYS, SHAPE_KEYS)
     if not all(1 <= value < 1 << 40 for value in table.values()):
         raise UsageProblem(f"{path}: {where}: must be whole numbers above 0")
