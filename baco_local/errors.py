@@ -25,6 +25,10 @@ class RoomProblem(Problem):
     exit_code = 4
 
 
+class LibraryProblem(Problem):
+    """The library of ideas can't be read or written."""
+
+
 def internal(error: Exception) -> Problem:
     """A fault of this program: its one line, with the place to report."""
     import traceback

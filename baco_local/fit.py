@@ -10,9 +10,12 @@ from baco_local.collaboration.settings import MAX_SLOTS, Request
 from baco_local.errors import RoomProblem
 from baco_local.runtime import footprint, library, machine
 from baco_local.runtime.footprint import Footprint
+from baco_local.text import gigabytes
 
+FEW, SHORT = (8, 4, 2, 1), 16  # ideas at once, and tokens of one, that are still worth proposing
 TEMPLATE = 48  # tokens that a chat template and the instructions around a prompt have, about
-LETTERS = 3  # bytes of a prompt for one token, on the careful side
+LETTERS = 3  # bytes of a prompt for one token, on the careful side for most languages
+ALL_LAYERS = 99  # what people write for "all"
 LARGEST = 1 << 17  # tokens of context where a model doesn't say
 
 
@@ -52,11 +55,14 @@ def needs_of(examined: Examined) -> Needs | None:
 
 def needs_by_catalogue(entry: PairEntry) -> Needs | None:
     """For files that are not here yet, from what the entry says; None where it doesn't."""
-    sizes = [file.exact_size or file.about for file in entry.files.values()]
-    if not entry.shapes or not all(sizes):
+    sizes = {side: file.exact_size or file.about or 0 for side, file in entry.files.items()}
+    if not entry.shapes or not all(sizes.values()):
         return None
-    models = zip(sizes, entry.shapes, strict=False)  # one model, or an adapter, leaves the second shape over
-    loaded = tuple(footprint.of_model(size or 0, 0, 2 * shape.vocabulary) for size, shape in models)  # with the merges
+    shapes = dict(zip(("base", "aligned"), entry.shapes, strict=True))
+    loaded = tuple(
+        footprint.of_model(size, 0, 2 * shapes[side].vocabulary if side in shapes else 0)  # twice: with the merges
+        for side, size in sizes.items()
+    )
     return Needs(loaded, entry.shapes, (LARGEST, LARGEST), bool(entry.shared))
 
 
@@ -68,10 +74,10 @@ def prompt_length(request: Request) -> int:
 
 def available(gpu_layers: int | None) -> int | None:
     """Bytes that are free where the pair would be loaded: on the GPUs, if all layers go there, else in memory."""
-    if gpu_layers is None and library.llama().llama_supports_gpu_offload():
-        free = sum(device.free for device in library.devices() if device.kind == "gpu")
-        if free:
-            return free
+    if (gpu_layers is None or gpu_layers >= ALL_LAYERS) and library.llama().llama_supports_gpu_offload():
+        gpus = [device.free for device in library.devices() if device.kind == "gpu"]
+        if gpus:
+            return sum(gpus)
     memory = machine.memory()
     return memory[1] if memory else None
 
@@ -86,34 +92,49 @@ def check(
     threads: int | None = None,
     held: int = 0,
 ) -> None:
-    """Raises RoomProblem, naming what would fit, where the pair doesn't. held: bytes that it occupies already."""
-    room = available(gpu_layers)
-    if needs is None or room is None:
+    """Raises RoomProblem, naming what would fit, where the pair doesn't.
+
+    held: bytes that what `needs` counts occupies already; of a pair that is open, `needs` counts no models.
+    """
+    free = available(gpu_layers)
+    if needs is None or free is None:
         return
-    wanted = needs.of(request, cache_type, threads).needed + footprint.PROGRAM
-    if wanted <= room + held:
+    program = footprint.PROGRAM if needs.models else 0
+    room = free + held - program
+    wanted = needs.of(request, cache_type, threads).needed
+    if wanted <= room:
         return
     size = f"{request.window} idea{'s' * (request.window != 1)} of up to {request.max_tokens} tokens at once"
-    options = list(ways_out(needs, request, cache_type, room + held - footprint.PROGRAM, threads))
-    weights = sum(one.needed for one in needs.models)
-    if options:
+    models = sum(one.needed for one in needs.models)
+    if options := list(ways_out(needs, request, cache_type, room, threads)):
         advice = f"it fits with {' or '.join(options)}"
+    elif models > room:
+        advice = f"its models alone need {gigabytes(models)}; choose a smaller pair (baco-local models)"
     else:
-        advice = f"its models alone need {gigabytes(weights)}; choose a smaller pair (baco-local models)"
+        advice = "choose a smaller pair (baco-local models)"
+    more = "" if needs.models else "more "
     raise RoomProblem(
-        f"{name} needs {gigabytes(wanted)} of memory for {size}, and {gigabytes(room + held)} are free\n"
+        f"{name} needs {gigabytes(wanted + program)} {more}of memory for {size}, and {gigabytes(free + held)} are free\n"
         f"{advice}; --force tries it anyway"
     )
 
 
 def ways_out(needs: Needs, request: Request, cache_type: str, room: int, threads: int | None) -> Iterator[str]:
     """Each single setting that makes it fit, with its largest value that does; else two that do together."""
+    slots = tokens = 0
     if cache_type != "q8_0" and needs.of(request, "q8_0", threads).needed <= room:
         yield "--cache-type q8_0"
     if slots := largest_slots(needs, request, cache_type, room, threads):
         yield f"--slots {slots}"
     if tokens := largest_tokens(needs, request, cache_type, room, threads):
         yield f"--max-tokens {tokens}"
+    if not slots and not tokens:
+        for few in FEW:
+            asked = replace(request, slots=min(few, request.window))
+            tokens = largest_tokens(needs, asked, cache_type, room, threads)
+            if tokens >= SHORT:
+                yield f"--slots {asked.slots} --max-tokens {tokens}"
+                return
 
 
 def largest_slots(
@@ -151,7 +172,3 @@ def largest(fits: Callable[[int], bool], most: int) -> int:
 def most_at_once(needs: Needs, request: Request, room: int) -> int:
     """Ideas at once that fit, up to what a session takes."""
     return largest_slots(needs, request, "f16", room, most=MAX_SLOTS)
-
-
-def gigabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"

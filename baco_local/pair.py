@@ -8,6 +8,7 @@ with baco_local.open_pair("starter") as pair:
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,8 +21,9 @@ from baco_local.catalog.reading import read_catalog
 from baco_local.collaboration.engine import Engine
 from baco_local.collaboration.events import Ended, Failed
 from baco_local.collaboration.session import Session
-from baco_local.collaboration.settings import Request, Steering
+from baco_local.collaboration.settings import Request, Steering, steering
 from baco_local.collaboration.variant import Variant
+from baco_local.errors import UsageProblem
 from baco_local.runtime import footprint, probe
 from baco_local.runtime.model import load_all
 from baco_local.runtime.side import ModelSide
@@ -30,7 +32,7 @@ from baco_local.runtime.side import ModelSide
 class Pair:
     """Two loaded models that write together, or one in two roles. Close it, or use it in `with`.
 
-    warnings: what a writer should know of its files, a line each. settings: the catalogue's for this pair.
+    warnings: what a writer should know of its files, a line each. steering: what its settings in the catalogue say.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class Pair:
         threads: int | None = None,
         cache_type: str = "f16",
     ) -> None:
-        self.name, self.settings = examined.entry.name, examined.entry.settings
+        self.name, self.steering = examined.entry.name, own_steering(examined.entry)
         self.examined, self.needs, self.gpu_layers = examined, fit.needs_of(examined), gpu_layers
         self.models = load_all([facts.path for facts in examined.models], gpu_layers)
         try:
@@ -68,27 +70,25 @@ class Pair:
         """
         if not force:
             self.check(request)
-        return Session(self.engine, request, steering).start()
+        return Session(self.engine, request, steering or self.steering).start()
 
     def check(self, request: Request) -> None:
         """Raises RoomProblem, naming what would fit, where memory will not do for `request`."""
-        held = [
-            footprint.of_context(
-                facts.shape, side.context.n_sequences, side.context.n_cells, side.cache_type, side.threads
-            )
-            for facts, side in zip((self.examined.base, self.examined.aligned), self.sides, strict=True)
-            if facts.shape and side.context
-        ]
-        # weights are counted as free by the system: it could read them again from the file
-        tables = sum(model.vocabulary for model in self.needs.models) if self.needs else 0
+        if not self.needs:
+            return
+        held = 0
+        for shape, side in zip(self.needs.shapes, self.sides, strict=True):
+            if side.context:
+                size = side.context.n_sequences, side.context.n_cells
+                held += footprint.of_context(shape, *size, side.cache_type, side.threads).needed
         fit.check(
             self.name,
-            self.needs,
+            replace(self.needs, models=()),  # they are here
             request,
             cache_type=self.sides[0].cache_type,
             gpu_layers=self.gpu_layers,
             threads=self.sides[0].threads,
-            held=sum(one.needed for one in held) + tables + footprint.PROGRAM,
+            held=held,
         )
 
     def ideas(self, prompt: str, *, steering: Steering | None = None, **options: Any) -> Iterator[Variant]:
@@ -124,6 +124,15 @@ class Pair:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def own_steering(entry: PairEntry, **given: Any) -> Steering:
+    """What the pair's settings say, and what is given over them (see `settings.steering`). Raises UsageProblem."""
+    try:
+        steering(entry.settings)
+    except UsageProblem as problem:
+        raise UsageProblem(f"{entry.origin}: [pairs.{entry.name}.settings]: {problem}") from None
+    return steering(entry.settings, **given)
 
 
 def open_pair(

@@ -23,15 +23,22 @@ def folder(kind: str) -> Path:
 def made(kind: str, *parts: str) -> Path:
     """The same folder (or one inside it), created, readable by its owner only."""
     path = folder(kind).joinpath(*parts)
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for one in [*reversed(path.parents), path]:
+        if not one.exists():  # each of them: `parents=True` would make the upper ones readable by all
+            one.mkdir(mode=0o700, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)  # says what is wrong where a file is in the way
     return path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replaces `path` in one step: a reader or a crash sees the old content or the new, never a part."""
     part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     try:
-        part.write_bytes(content)
+        with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

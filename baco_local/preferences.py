@@ -11,9 +11,10 @@ from baco_local.errors import UsageProblem
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """threads: CPU threads, or None for one per physical core."""
+    """threads: CPU threads, or None for one per physical core. history: is what is written kept in the library?"""
 
     threads: int | None = None
+    history: bool = True
 
 
 def file() -> Path:
@@ -42,7 +43,10 @@ def read() -> Preferences:
     threads = given.get("threads")
     if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= 512):
         raise UsageProblem(f"{path}: threads is {threads!r}; it takes a whole number from 1 to 512")
-    return Preferences(threads)
+    history = given.get("history", True)
+    if not isinstance(history, bool):
+        raise UsageProblem(f"{path}: history is {history!r}; it takes true or false")
+    return Preferences(threads, history)
 
 
 def store(name: str, value: int) -> Path:

@@ -9,6 +9,10 @@ def clean(text: str) -> str:
     return text.translate(CONTROL)
 
 
+def gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"
+
+
 def one_line(text: str, limit: int = 200) -> str:
     """Cleaned, on one line, cut with an ellipsis: for messages that quote files and models."""
     flat = " ".join(clean(text).split())

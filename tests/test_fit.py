@@ -1,5 +1,6 @@
 """Whether a pair fits, told beforehand: held to what processes occupy, and with a way out that is one."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,31 @@ def test_a_smaller_cache_is_proposed_where_it_helps(needs: fit.Needs, monkeypatc
     fit.check("mine", needs, large, cache_type="q8_0")
 
 
+def test_two_settings_together_are_proposed_where_one_does_not_do(
+    needs: fit.Needs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = Request("Names for a boat", n=64, slots=64, max_tokens=8000)
+    free(monkeypatch, 650 << 20)
+    with pytest.raises(RoomProblem) as caught:
+        fit.check("mine", needs, large)
+    found = re.search(r"it fits with --slots (\d+) --max-tokens (\d+); --force", str(caught.value))
+    assert found
+    fit.check("mine", needs, replace(large, slots=int(found[1]), max_tokens=int(found[2])))
+
+
+def test_a_container_has_less(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, text in (
+        ("max", "1000000000"),
+        ("current", "700000000"),
+        ("stat", "inactive_file 50000000\nactive_file 0\n"),
+    ):
+        (tmp_path / f"memory.{name}").write_text(text)
+    monkeypatch.setattr(machine, "GROUP", tmp_path)
+    assert machine.limited(64 << 30, 60 << 30) == (1_000_000_000, 350_000_000)
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine.limited(64 << 30, 60 << 30) == (64 << 30, 60 << 30)
+
+
 def test_where_the_weights_alone_do_not_fit(needs: fit.Needs, monkeypatch: pytest.MonkeyPatch) -> None:
     free(monkeypatch, 300 << 20)
     with pytest.raises(RoomProblem, match=r"its models alone need 0\.4 GB; choose a smaller pair"):
@@ -95,10 +121,9 @@ def test_the_command_can_be_forced(baco: Any, tiny: list[Any]) -> None:
 
 def test_an_open_pair_refuses_what_has_no_room_any_more(starter_pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     list(starter_pair.session(replace(REQUEST, n=2, max_tokens=4)).events())
-    weights = sum(model.weights for model in starter_pair.needs.models)  # which the system counts as free
-    free(monkeypatch, weights + (20 << 20))
+    free(monkeypatch, 20 << 20)
     list(starter_pair.session(replace(REQUEST, n=2, max_tokens=4)).events())  # its caches are there already
-    with pytest.raises(RoomProblem, match="for 64 ideas of up to 2000 tokens"):
+    with pytest.raises(RoomProblem, match="more of memory for 64 ideas of up to 2000 tokens"):
         starter_pair.session(Request("x", n=64, slots=64, max_tokens=2000))
 
 

@@ -7,6 +7,7 @@ from baco_local.catalog import writing
 from baco_local.catalog.checksums import checksum
 from baco_local.catalog.entries import ModelFile, PairEntry
 from baco_local.catalog.examine import Examined, demand_one_vocabulary, examine
+from baco_local.catalog.given import file_at
 from baco_local.catalog.reading import NAME, default_name, read_catalog, user_file
 from baco_local.catalog.sources import read_source
 from baco_local.errors import UsageProblem
@@ -25,7 +26,7 @@ def added(
     if not NAME.fullmatch(name):
         raise UsageProblem(f"{name!r}: a name has letters, digits, dots, dashes and underscores only")
     if not replace and name in read_catalog().pairs:
-        raise UsageProblem(f"there is a pair called {name} already; take another name, or --replace it")
+        raise writing.taken(name)
     files = {side: file_from(source) for side, source in sides.items() if source}
     if set(files) not in ({"base", "aligned"}, {"base", "lora"}, {"same"}):
         raise UsageProblem("a pair is --base with --aligned, --base with --lora (an adapter over it), or --same")
@@ -38,29 +39,35 @@ def added(
             raise UsageProblem(
                 "--same-vocabulary is for files that are here; pull the pair, then: baco-local models show"
             )
-        writing.add(entry)
+        writing.add(entry, replace)
         return entry, []
     examined = examine(entry)
     if same_vocabulary:
         demand_one_vocabulary(examined)
     entry = identified(entry, examined, title, licence)
-    writing.add(entry)
-    return entry, list(examined.warnings)
+    writing.add(entry, replace)
+    split = [side for side, found in examined.sides.items() if found.parts > 1]
+    notes = [f"{side} is made of several files, so a change in them will go unseen" for side in split]
+    return entry, [*examined.warnings, *notes]
 
 
-def file_from(source: str) -> ModelFile:
-    found = read_source(Path.cwd() / "models.toml", "the option", source)
+def file_from(given: str) -> ModelFile:
+    """given: a path, or a source as models.toml writes it."""
+    if not given.startswith(("hf:", "pypi:", "file:")):
+        return file_at(given)
+    found = read_source(Path.cwd() / "models.toml", "the command line", given)
     return ModelFile((found,), default_name(found))
 
 
 def identified(entry: PairEntry, examined: Examined, title: str | None, licence: str | None) -> PairEntry:
     """With the names and licences that the files state, and what tells them from others: size and checksum."""
-    facts = {"base": examined.base, "aligned": examined.aligned, "lora": examined.lora}
+    named = examined.sides
     files = {
         side: dataclasses.replace(file, size=file.path.stat().st_size, sha256=checksum(file.path))
+        if named[side].parts == 1
+        else file
         for side, file in entry.files.items()
     }
-    named = {side: found for side, found in facts.items() if found and side in files}
     said = ", ".join(f"{side}: {found.licence}" for side, found in named.items())
     return dataclasses.replace(
         entry,

@@ -20,6 +20,14 @@ def checksum(path: Path, at: Callable[[int], None] = lambda done: None) -> str:
     return remembered().get(key_of(path)) or remember(path, read_checksum(path, at))
 
 
+def known(path: Path) -> str:
+    """The same, if it was read since the file last changed; else ""."""
+    try:
+        return remembered().get(key_of(path), "")
+    except OSError:
+        return ""
+
+
 def read_checksum(path: Path, at: Callable[[int], None] = lambda done: None) -> str:
     found = hashlib.sha256()
     with path.open("rb") as file:

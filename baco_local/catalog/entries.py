@@ -89,8 +89,11 @@ class ModelFile:
 
     def found(self, pair: "PairEntry") -> Path:
         """The path. Raises ModelProblem, saying what to type, where there is no file."""
-        if self.path.exists():
-            return self.path
+        try:
+            if self.path.exists():
+                return self.path
+        except OSError as error:
+            raise ModelProblem(f"{self.path}: can't be read ({error.strerror})") from None
         if pair.origin == GIVEN:
             raise ModelProblem(f"{self.path}: no such file")
         if self.local:

@@ -30,6 +30,12 @@ class Examined:
         return [self.base] if self.aligned is self.base else [self.base, self.aligned]
 
     @property
+    def sides(self) -> dict[str, Facts]:
+        """By the side that they are of."""
+        found = {"base": self.base, "aligned": self.aligned, "lora": self.lora}
+        return {side: facts for side, facts in found.items() if facts and side in self.entry.files}
+
+    @property
     def checks(self) -> list[tuple[Path, Path | None]]:
         """What has to be opened once in a process of its own: models, with the adapter over them."""
         return [(facts.path, self.lora.path if self.lora else None) for facts in self.models]
@@ -43,9 +49,12 @@ class Examined:
         return compare(header_of(self.base.path), header_of(self.aligned.path), limit)
 
 
-def examine(entry: PairEntry) -> Examined:
-    """Raises ModelProblem for a file that is missing, damaged, of the wrong kind, or not the one that is meant."""
-    found = {side: facts_of(verified(entry, file)) for side, file in entry.files.items()}
+def examine(entry: PairEntry, checksums: bool = True) -> Examined:
+    """Raises ModelProblem for a file that is missing, damaged, of the wrong kind, or not the one that is meant.
+
+    checksums: read files whole that have one and were not read since they changed; that may take seconds.
+    """
+    found = {side: facts_of(verified(entry, file, checksums)) for side, file in entry.files.items()}
     base, lora = found["base"], found.get("lora")
     aligned = found.get("aligned", base)
     for side, facts in found.items():
@@ -85,11 +94,11 @@ def wrong_kind(side: str, facts: Facts) -> str:
     return f"{facts.path}: is an adapter (LoRA) and no whole model; give it with --lora (aligned.lora in models.toml)"
 
 
-def verified(entry: PairEntry, file: ModelFile) -> Path:
+def verified(entry: PairEntry, file: ModelFile, checksums: bool) -> Path:
     """The file's path, where it is what the catalogue says."""
     path = file.found(entry)
     again = (
-        f"take it as it is with: baco-local models add {entry.name} …"
+        f"take it as it is with: baco-local models add {entry.name} --replace …"
         if file.local
         else f"get it again with: baco-local pull {entry.name}"
     )
@@ -99,7 +108,7 @@ def verified(entry: PairEntry, file: ModelFile) -> Path:
             raise ModelProblem(
                 f"{path}: has {size:,} bytes instead of {file.exact_size:,}: half a file, or another one\n{again}"
             )
-        if file.checksum and checksum(path) != file.checksum:
+        if checksums and file.checksum and checksum(path) != file.checksum:
             raise ModelProblem(f"{path}: is another file than the catalogue's {entry.name} (by its checksum)\n{again}")
     except OSError as error:
         raise ModelProblem(f"{path}: can't be read ({error.strerror})") from None

@@ -12,8 +12,8 @@ from baco_local.catalog.quantisation import FILE_TYPES
 from baco_local.errors import ModelProblem
 
 TOKENS, MERGES = "tokenizer.ggml.tokens", "tokenizer.ggml.merges"
-# llama.cpp keeps a second copy of such matrices, in the order in which x86 multiplies them fastest
-# (ggml-cpu/repack.cpp; a matrix that is also looked up token by token stays as it is).
+# llama.cpp keeps a second copy of such matrices, in the order in which x86 multiplies them fastest, and Arm some
+# more (ggml-cpu/repack.cpp; a matrix that is also looked up token by token stays as it is).
 REORDERED = {"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"}
 
 
@@ -22,7 +22,7 @@ class Facts:
     """kind: `model` or `adapter`. sizes in bytes, n_ctx_train in tokens, parameters as a count.
 
     shape: None where the header doesn't say. reordered: bytes of which llama.cpp keeps a second
-    copy on x86. entries: tokens and merges of the vocabulary.
+    copy on x86. entries: tokens and merges of the vocabulary. parts: files that it is made of.
     """
 
     path: Path
@@ -40,6 +40,7 @@ class Facts:
     shape: Shape | None
     reordered: int
     entries: int
+    parts: int
 
 
 def facts_of(path: Path) -> Facts:
@@ -84,6 +85,7 @@ def facts_in(header: Header) -> Facts:
         shape=None if adapter else shape_in(header, architecture, n_vocab),
         reordered=sum(tensor.size or 0 for tensor in header.tensors if is_reordered(tensor)),
         entries=tokens + merges,
+        parts=header.number("split.count", 1) or 1,
     )
 
 
@@ -107,7 +109,7 @@ def shape_in(header: Header, architecture: str, n_vocab: int) -> Shape | None:
     def per_layer(key: str, default: int) -> list[int]:
         found = header.values.get(f"{architecture}.{key}", default)
         listed = list(found) if isinstance(found, tuple) else [found] * layers
-        return [int(item) for item in listed if isinstance(item, int)]
+        return [int(item) for item in listed if isinstance(item, int) and item >= 0]
 
     layers, embedding = (header.number(f"{architecture}.{key}") for key in ("block_count", "embedding_length"))
     if not 0 < layers <= 1 << 12 or not 0 < embedding <= 1 << 24:
@@ -133,7 +135,7 @@ def state_in(header: Header, architecture: str, layers: int, embedding: int, gro
     def of(key: str) -> int:
         return header.number(f"{architecture}.{key}")
 
-    recurrent = sum(1 for heads in groups if heads == 0) if any(groups) else layers
+    recurrent = sum(1 for heads in groups if heads == 0) or layers
     if inner := of("ssm.inner_size"):
         state = of("ssm.state_size")
         kept = max(0, of("ssm.conv_kernel") - 1) * (inner + 2 * of("ssm.group_count") * state) + inner * state

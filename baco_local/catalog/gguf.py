@@ -116,6 +116,8 @@ class Reader:
         return self.data[self.at - size : self.at]
 
     def skip_strings(self, count: int) -> None:
+        if count > len(self.data) // 8:
+            raise cut_short(self.path)
         data, at, end, length = self.data, self.at, len(self.data), struct.Struct("<Q").unpack_from
         for _ in range(count):
             if at + 8 > end:
@@ -243,9 +245,9 @@ def whole_split(first: Header, parts: int) -> Header:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[mmap.mmap]:
-    if path.is_dir():
-        raise ModelProblem(f"{path}: is a folder; give the GGUF file inside it")
     try:
+        if path.is_dir():
+            raise ModelProblem(f"{path}: is a folder; give the GGUF file inside it")
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             yield data
     except FileNotFoundError:

@@ -1,5 +1,6 @@
 """A pair of files that were named on the spot, as an entry like those of the catalogue."""
 
+import os
 from pathlib import Path
 
 from baco_local.catalog.entries import GIVEN, ModelFile, PairEntry, Source
@@ -40,7 +41,7 @@ def given_entry(
 
 def file_at(path: str | Path) -> ModelFile:
     try:
-        whole = Path(path).expanduser().absolute()
+        whole = Path(os.path.abspath(Path(path).expanduser()))
     except RuntimeError as error:
         raise UsageProblem(f"{path}: {error}") from None
     return ModelFile((Source("file", str(whole)),), whole.name)

@@ -80,7 +80,7 @@ def read_catalog() -> Catalog:
 
 def read_file(path: Path) -> Content:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageProblem(f"{path}: can't be read ({error.strerror})") from None
     except UnicodeDecodeError as error:

@@ -53,11 +53,19 @@ def pause(source: Source, error: Exception, planned: float) -> float:
     return max(planned, float(asked))
 
 
+def endpoint() -> str:
+    try:
+        from huggingface_hub import constants
+    except ValueError as error:  # of a setting in the environment
+        raise ModelProblem(
+            f"a setting of the hub's library is wrong: {one_line(str(error))}\ncorrect the HF_… variables"
+        ) from None
+    return str(constants.ENDPOINT)
+
+
 def page(source: Source) -> str:
     """Where people see the repository."""
-    from huggingface_hub import constants
-
-    return f"{constants.ENDPOINT}/{source.place}"
+    return f"{endpoint()}/{source.place}"
 
 
 def complaint(source: Source, error: BaseException) -> ModelProblem:

@@ -6,6 +6,8 @@ from baco_local import fit
 from baco_local.catalog.entries import ModelFile, PairEntry
 from baco_local.catalog.examine import Examined, examine
 from baco_local.catalog.facts import Facts
+from baco_local.catalog.reading import shipped_file
+from baco_local.checkup.engine import free_memory
 from baco_local.collaboration.settings import Request
 from baco_local.errors import Problem
 from baco_local.runtime import footprint
@@ -16,12 +18,12 @@ TYPICAL = Request("x" * 120)  # a prompt of a usual length, ideas of the usual o
 
 def summary(pair: PairEntry) -> dict[str, Any]:
     """What `models` lists: nothing is opened but headers of files that are here. Sizes in bytes."""
-    needs = None
+    needs, problem = None, None
     if pair.ready:
         try:
-            needs = fit.needs_of(examine(pair))
-        except Problem:
-            needs = None  # `models show` says what it is
+            needs = fit.needs_of(examine(pair, checksums=False))
+        except Problem as found:
+            problem = str(found).split("\n")[0]
     sizes = [file.exact_size or file.about or (present_size(file)) for file in pair.files.values()]
     return {
         "name": pair.name,
@@ -34,7 +36,9 @@ def summary(pair: PairEntry) -> dict[str, Any]:
         "shared_vocabulary": pair.shared,
         "settings": dict(pair.settings),
         "form": "lora" if pair.lora else "same" if pair.same else "two files",
-        "ready": pair.ready,
+        "shipped": pair.origin == shipped_file(),
+        "ready": pair.ready and not problem,
+        "problem": problem,
         "size": sum(size or 0 for size in sizes) if all(sizes) else None,
         "memory": memory(needs or fit.needs_by_catalogue(pair)),
         "files": {
@@ -68,13 +72,10 @@ def sized(n: int) -> Request:
 def details(pair: PairEntry) -> dict[str, Any]:
     """What `models show` tells of a pair whose files are here. Raises ModelProblem as `examine` does."""
     examined = examine(pair)
-    needs, free = fit.needs_of(examined), fit.available(None)
+    needs, free = fit.needs_of(examined), free_memory()
     agreement = examined.agreement()
-    sides = {"base": examined.base, "aligned": examined.aligned, "lora": examined.lora}
-    if examined.lora or examined.aligned is examined.base:
-        del sides["aligned"]
     return {
-        "models": {side: record(facts) for side, facts in sides.items() if facts},
+        "models": {side: record(facts) for side, facts in examined.sides.items()},
         "vocabulary": {
             "kind": agreement.kind,
             "differing": agreement.differing,

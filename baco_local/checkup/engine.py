@@ -1,7 +1,9 @@
 """llama.cpp and the kernel: asked in a process of its own, because a build for another CPU ends the one that asks."""
 
+import functools
 import importlib.metadata
 import json
+import os
 import platform
 import shutil
 import signal
@@ -12,10 +14,11 @@ from typing import Any
 from baco_local import __version__, native
 from baco_local.checkup.line import MISSING, SLOW, Line
 from baco_local.checkup.machine import cpu_flags
+from baco_local.runtime import machine
 from baco_local.text import one_line
 
 PATIENCE = 60  # seconds
-REBUILD = "pip install --force-reinstall --no-cache-dir --no-binary llama-cpp-python llama-cpp-python"
+REBUILD = "pip install --force-reinstall --no-deps --no-cache-dir --no-binary llama-cpp-python 'llama-cpp-python>=0.3.35,<0.4'"
 # Instruction sets that matter for speed: llama.cpp's name, the CPU's flag in /proc/cpuinfo
 FEATURES = {
     "AVX2": "avx2",
@@ -37,7 +40,9 @@ def program() -> list[Line]:
             "kernel",
             kernel,
             "ok" if compiled else SLOW,
-            "" if compiled else "install a C compiler, then: pip install --force-reinstall --no-deps baco-local",
+            ""
+            if compiled
+            else "install a C compiler, then, in the copy of the repository: pip install --force-reinstall --no-deps .",
         ),
     ]
 
@@ -54,7 +59,9 @@ def llama_cpp() -> list[Line]:
     ]
 
 
+@functools.cache
 def ask() -> dict[str, Any]:
+    """What `runtime.report` says, or {"problem": why it can't}. Asked once."""
     try:
         importlib.metadata.version("llama-cpp-python")
         child = subprocess.run(
@@ -62,18 +69,29 @@ def ask() -> dict[str, Any]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PATIENCE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         if child.returncode == 0:
-            found = json.loads(child.stdout)
+            found = json.loads(child.stdout.splitlines()[-1])
             return found if isinstance(found, dict) else {"problem": "gave no answer"}
     except importlib.metadata.PackageNotFoundError:
         return {"problem": "is not installed"}
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
         return {"problem": one_line(f"could not be asked: {error}")}
     if child.returncode == -getattr(signal, "SIGILL", 4):
         return {"problem": "was built for another CPU (illegal instruction)"}
     said = child.stderr.decode("utf-8", "replace").strip().splitlines()
     return {"problem": one_line(said[-1]) if said else f"ended with status {child.returncode}"}
+
+
+def free_memory() -> int | None:
+    """Bytes that are free where a pair would be loaded; llama.cpp is asked of GPUs in a process of its own."""
+    found = ask()
+    gpus = [device["free"] for device in found.get("devices", []) if device["kind"] == "gpu"]
+    if found.get("offload") and gpus:
+        return int(sum(gpus))
+    memory = machine.memory()
+    return memory[1] if memory else None
 
 
 def instructions(built: str) -> Line:

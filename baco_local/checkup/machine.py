@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -9,10 +10,10 @@ from pathlib import Path
 from baco_local import paths
 from baco_local.checkup.line import MISSING, SLOW, Line
 from baco_local.errors import Problem
-from baco_local.fit import gigabytes
 from baco_local.runtime import machine
+from baco_local.text import gigabytes
 
-LITTLE_MEMORY = 1 << 30  # bytes that are free: the starter pair wants 0.6 GB
+LITTLE_MEMORY = 1 << 30  # bytes that are free: the starter pair wants 0.7 GB
 LITTLE_DISK = 1 << 30
 SMALLEST = (60, 20)  # columns and rows that the terminal app is made for
 
@@ -65,10 +66,16 @@ def folders() -> list[Line]:
         above = folder
         while not above.exists() and above != above.parent:
             above = above.parent
-        writable = os.access(above, os.W_OK | os.X_OK) and above.is_dir()
-        mend = "" if writable else f"make it yours: chown -R $USER {above}, or set BACO_LOCAL_HOME to another folder"
-        said = f"{folder}" if writable else f"{folder} can't be written"
-        found.append(Line(kind, said, "ok" if writable else MISSING, mend))
+        if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+            found.append(Line(kind, str(folder)))
+        elif not above.is_dir():
+            found.append(
+                Line(kind, f"{folder} can't be made: {above} is no folder", MISSING, "set BACO_LOCAL_HOME to a folder")
+            )
+        else:
+            yours = f"chown -R $USER {shlex.quote(str(folder))}" if above == folder else "make it"
+            mend = f"{yours}, or set BACO_LOCAL_HOME to another folder"
+            found.append(Line(kind, f"{folder} can't be written", MISSING, mend))
     return found
 
 

@@ -62,7 +62,8 @@ def command(**given: Any) -> int:
     from baco_local.lab.figures import record
 
     sizes = sizes_in(given["variants"])
-    with opened(given, chosen(given), given["threads"]) as pair:
+    request = Request(PROMPT_TEXT, n=max(sizes), max_tokens=given["max_tokens"])
+    with opened(given, chosen(given), given["threads"], request) as pair:
         bench = Bench(pair, Request(PROMPT_TEXT, max_tokens=given["max_tokens"]), sizes, given["rounds"])
         steps = bench.rounds * (len(sizes) + 4) + 1
         code = work_through(bench.steps(), steps)
@@ -162,7 +163,7 @@ def find_threads(given: dict[str, Any]) -> int:
     request = Request(PROMPT_TEXT, max_tokens=given["max_tokens"])
 
     def measure(threads: int) -> None:
-        with opened(given, entry, threads) as pair:
+        with opened(given, entry, threads, request) as pair:
             runs[threads].append(write(pair.engine, request))
 
     steps = [

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -36,12 +37,25 @@ def examine() -> dict[str, list[Any]]:
     """Lines by section."""
     from baco_local.checkup import engine, machine, pairs
 
-    return {
-        "program": engine.program(),
-        "llama.cpp": engine.llama_cpp(),
-        "machine": machine.lines(),
-        "folders": machine.folders(),
-        "pairs": pairs.lines(),
-        "terminal": machine.terminal(),
-        "offline": pairs.offline(),
+    sections: dict[str, Callable[[], list[Any]]] = {
+        "program": engine.program,
+        "llama.cpp": engine.llama_cpp,
+        "machine": machine.lines,
+        "folders": machine.folders,
+        "pairs": pairs.lines,
+        "terminal": machine.terminal,
+        "offline": pairs.offline,
     }
+    return {title: survived(section) for title, section in sections.items()}
+
+
+def survived(section: Callable[[], list[Any]]) -> list[Any]:
+    """Whatever is broken, the others are still told."""
+    from baco_local.checkup.line import MISSING, Line
+    from baco_local.errors import Problem
+
+    try:
+        return section()
+    except (Problem, OSError) as problem:
+        said, *after = str(problem).split("\n")
+        return [Line("problem", said, MISSING, after[0] if after else "see the message")]

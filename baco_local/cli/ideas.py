@@ -1,117 +1,24 @@
 """`baco-local ideas`: one prompt in, many variants out."""
 
-import secrets
 import sys
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
-from baco_local.cli.options import chosen, of_a_pair, opened
-from baco_local.cli.output import Output, human, json_line, summary_line
-from baco_local.errors import Problem, UsageProblem, internal
+from baco_local.cli.options import chosen
+from baco_local.cli.writing import of_a_run, run
+from baco_local.errors import UsageProblem
 
 
 @click.command("ideas", short_help="Write many different ideas for one prompt.")
 @click.argument("prompt")
-@click.option("-n", "n", type=int, default=16, show_default=True, help="How many ideas.")
-@of_a_pair
-@click.option("--router", help="Who decides which model writes the next word.  [default: the pair's, or p-punc]")
-@click.option("--threshold", type=float, help="The router's threshold.  [default: the router's own]")
-@click.option("--diversity", type=float, help="The same knob for every router: 0 (safe) to 1 (wild).")
-@click.option("--base-share", type=float, help="Aim for this fraction of tokens from the base model (0 to 1).")
-@click.option("--seed", type=int, help="Same seed and command, same ideas.  [default: a new one]")
-@click.option("--max-tokens", type=int, default=96, show_default=True, help="Longest idea, in tokens.")
-@click.option("--temperature", type=float, help="0 takes the likeliest token.  [default: the pair's, or 1.0]")
-@click.option("--top-k", type=int, default=0, help="Draw among the k likeliest tokens.  [default: off]")
-@click.option(
-    "--top-p", type=float, help="Draw among the likeliest tokens of this mass.  [default: the pair's, or off]"
-)
-@click.option(
-    "--min-p", type=float, help="Drop tokens below this part of the likeliest's.  [default: the pair's, or 0.05]"
-)
-@click.option("--repeat-penalty", type=float, default=1.0, help="Above 1: avoid recent tokens.  [default: off]")
-@click.option("--frequency-penalty", type=float, default=0.0, help="Avoid them by how often they came.  [default: off]")
-@click.option("--presence-penalty", type=float, default=0.0, help="Avoid them if they came at all.  [default: off]")
-@click.option("--system", help="System prompt for both models.")
-@click.option("--continue", "carry_on", is_flag=True, help="PROMPT is text to carry on, not a task.")
-@click.option("--stop", multiple=True, help="End an idea before this text (may be repeated).")
-@click.option("--first", type=click.Choice(["aligned", "router"]), default="aligned", help="Who writes the first word.")
-@click.option(
-    "--content-source", default="base", help="Whose best guess the content rules look at: base, aligned, either."
-)
-@click.option("--slots", type=int, default=16, show_default=True, help="Ideas written at the same time.")
-@click.option(
-    "--threads", type=click.IntRange(1, 512), help="CPU threads.  [default: config.toml's, or the physical cores]"
-)
-@click.option("--force", is_flag=True, help="Try it even if memory will probably not do.")
-@click.option("--json", "form", flag_value="json", help="One JSON object at the end.")
-@click.option("--jsonl", "form", flag_value="jsonl", help="One JSON line per idea, as it finishes.")
-@click.option("--trace", is_flag=True, help="With --json or --jsonl: who wrote each token, and what the router saw.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
-def command(**given: Any) -> int:
-    """Write many different ideas for PROMPT (`-` reads it from stdin).
+@of_a_run
+def command(prompt: str, **given: Any) -> int:
+    """Write many different ideas for PROMPT (`-` reads it from stdin), and keep them in the library.
 
     Words of the base model are underlined on a terminal.
     """
-    entry = chosen(given)
-    request, steering = asked(given, entry.settings)
-    if given["trace"] and not given["form"]:
-        raise UsageProblem("--trace goes with --json or --jsonl")
-    with Output(given["output"], quiet=given["quiet"], total=request.n) as output:
-        output.status("loading the models")
-        with opened(given, entry, given["threads"], None if given["force"] else request) as pair:
-            for warning in pair.warnings:
-                output.say(f"note: {warning}")
-            return write(pair, request, steering, given, output)
-
-
-def asked(given: dict[str, Any], settings: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Request and steering from the options and the pair's own settings. Raises UsageProblem for what doesn't fit."""
-    from baco_local.collaboration.routers import DEFAULT, router
-    from baco_local.collaboration.settings import SYSTEM, Request, Sampling, Steering
-
-    knobs = [name for name in ("threshold", "diversity", "base_share") if given[name] is not None]
-    if len(knobs) > 1:
-        raise UsageProblem(f"give only one of {', '.join('--' + knob.replace('_', '-') for knob in knobs)}")
-    named = settings.get("router", DEFAULT) if given["router"] is None else given["router"]
-    threshold = given["threshold"]
-    if given["diversity"] is not None:
-        threshold = router(named).at(given["diversity"])
-    elif not knobs and named == settings.get("router", DEFAULT):
-        threshold = settings.get("threshold")
-    drawing = {
-        name: given[name] if given[name] is not None else settings[name]
-        for name in ("temperature", "top_p", "min_p")
-        if given[name] is not None or name in settings
-    }
-    steering = Steering(
-        router=named,
-        threshold=threshold,
-        sampling=Sampling(
-            **drawing,
-            top_k=given["top_k"],
-            repeat=given["repeat_penalty"],
-            frequency=given["frequency_penalty"],
-            presence=given["presence_penalty"],
-        ),
-        content_source=given["content_source"],
-        base_share=given["base_share"],
-    )
-    request = Request(
-        prompt=from_stdin() if given["prompt"] == "-" else given["prompt"],
-        n=given["n"],
-        seed=secrets.randbits(32) if given["seed"] is None else given["seed"],
-        max_tokens=given["max_tokens"],
-        system=SYSTEM if given["system"] is None else given["system"],
-        mode="continue" if given["carry_on"] else "instruct",
-        first=given["first"],
-        stop=given["stop"],
-        slots=given["slots"],
-    )
-    return request, steering
+    return run(given, chosen(given), from_stdin() if prompt == "-" else prompt)
 
 
 def from_stdin() -> str:
@@ -123,83 +30,3 @@ def from_stdin() -> str:
         raise UsageProblem(f"stdin can't be read ({error.strerror}); give the prompt as an argument") from None
     except UnicodeDecodeError:
         raise UsageProblem("the prompt on stdin is not UTF-8 text") from None
-
-
-def write(pair: Any, request: Any, steering: Any, given: dict[str, Any], output: Output) -> int:
-    """Runs the session and puts out what it says. Returns the exit code."""
-    from baco_local.collaboration.session import Session
-
-    session = Session(pair.engine, request, steering)
-    told = Telling(pair.name, request, given, output)
-    code = 0
-    try:
-        session.start()
-        for event in session.events():
-            told.tell(event)
-    except KeyboardInterrupt:
-        code = 130
-        session.stop()
-        for event in session.events():
-            told.tell(event)
-    finally:
-        session.stop()
-        session.join()
-    told.close(steering)
-    if code:
-        output.say("interrupted; what was written is above" if told.variants else "interrupted")
-    if told.problem:
-        raise told.problem
-    return code
-
-
-class Telling:
-    """Turns a session's events into output."""
-
-    def __init__(self, pair: str, request: Any, given: dict[str, Any], output: Output) -> None:
-        self.pair, self.request, self.output = pair, request, output
-        self.form, self.trace = given["form"], given["trace"]
-        self.variants: list[dict[str, Any]] = []
-        self.summary: Any = None
-        self.problem: Exception | None = None
-
-    def tell(self, event: Any) -> None:
-        from baco_local.collaboration.events import Ended, Failed, Summary, Wrote
-
-        if isinstance(event, Wrote):
-            self.output.count()
-        elif isinstance(event, Ended):
-            record = json_line(event.variant, self.pair, self.request.prompt, self.trace)
-            self.variants.append(record)
-            if self.form == "jsonl":
-                self.output.write_json(record)
-            elif self.form is None:
-                self.output.write(human(event.variant, len(self.variants), self.output.marks))
-            self.output.finished()
-        elif isinstance(event, Summary):
-            self.summary = event
-        elif isinstance(event, Failed):
-            self.problem = event.problem if isinstance(event.problem, Problem) else internal(event.problem)
-
-    def close(self, steering: Any) -> None:
-        if self.form == "json" and (self.summary or self.variants):
-            self.output.write_json(
-                {
-                    "prompt": self.request.prompt,
-                    "pair": self.pair,
-                    "router": steering.router,
-                    "threshold": steering.threshold,
-                    "seed": self.request.seed,
-                    "tokens": sum(variant["tokens"] for variant in self.variants),
-                    "base_share": self.base_share(),
-                    "seconds": round(self.summary.seconds, 3) if self.summary else None,
-                    "variants": self.variants,
-                }
-            )
-        if self.summary and not self.problem:
-            self.output.say(summary_line(self.summary, len(self.variants), self.request.seed))
-
-    def base_share(self) -> float:
-        """Of all tokens in the variants."""
-        tokens = sum(variant["tokens"] for variant in self.variants)
-        by_base = sum(variant["base_share"] * variant["tokens"] for variant in self.variants)
-        return float(round(by_base / max(1, tokens), 4))

@@ -1,6 +1,6 @@
 """The commands' entry: runs one and turns whatever happens into a line on stderr and an exit code.
 
-Codes: 0 ok, 1 generation failed, 2 usage or configuration, 3 model missing or unreadable,
+Codes: 0 ok, 1 generation or the library failed, 2 usage or configuration, 3 model missing or unreadable,
 4 does not fit, 130 interrupted.
 """
 
@@ -11,8 +11,9 @@ import sys
 import click
 
 from baco_local import __version__
-from baco_local.cli import bench, doctor, ideas, models, pull
+from baco_local.cli import again, bench, doctor, exchange, history, ideas, marks, models, pull
 from baco_local.errors import Problem, internal
+from baco_local.text import clean
 
 INTERRUPTED = 130
 
@@ -30,7 +31,14 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (ideas.command, pull.command, models.command, doctor.command, bench.command):
+COMMANDS = (
+    *(ideas.command, again.more, again.branch),
+    *(history.history, history.show, history.search),
+    *(marks.star, marks.unstar, marks.tag, marks.note, marks.rm),
+    *(exchange.export, exchange.read, exchange.backup),
+    *(pull.command, models.command, doctor.command, bench.command),
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 
@@ -72,7 +80,7 @@ def complain(message: str, code: int, hint: str = "") -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the message
         for line in [f"baco-local: {message}", hint]:
             if line:
-                click.echo(line, err=True)
+                click.echo(clean(line), err=True)  # paths and names are quoted in it
     return code
 
 

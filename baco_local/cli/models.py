@@ -5,7 +5,9 @@ from typing import Any
 
 import click
 
-from baco_local.cli.options import as_source, chosen, of_files
+from baco_local import text
+from baco_local.cli.options import chosen, of_files
+from baco_local.errors import UsageProblem
 
 
 @click.group("models", invoke_without_command=True, short_help="List pairs, look at one, add your own.")
@@ -16,26 +18,28 @@ def command(context: click.Context, as_json: bool) -> None:
     type for those that are not here yet.
     """
     if context.invoked_subcommand:
+        if as_json:
+            raise UsageProblem(
+                f"--json goes behind the command: baco-local models {context.invoked_subcommand} … --json"
+            )
         return
     from baco_local.catalog.reading import read_catalog, user_file
     from baco_local.checkup.describe import summary
-    from baco_local.fit import available
+    from baco_local.checkup.engine import free_memory
 
     listed = [summary(pair) for pair in read_catalog().pairs.values()]
-    free = available(None)
+    free = free_memory()
     if as_json:
         click.echo(json.dumps({"catalogue": str(user_file()), "available": free, "pairs": listed}, ensure_ascii=False))
         return
     for pair in listed:
-        click.echo(f"{pair['name']}: {state(pair)}")
-        click.echo(f"  {pair['title']}{', for ' if pair['for'] else ''}{pair['for']}")
+        say(f"{pair['name']}: {state(pair)}")
+        say(f"  {pair['title']}{', for ' if pair['for'] else ''}{pair['for']}")
         gate = " (to be accepted at the hub)" if pair["gated"] else ""
-        click.echo(
-            f"  {'; '.join(filter(None, [sizes(pair), fitting(pair, free), crossing(pair), pair['licence'] + gate]))}"
-        )
+        say(f"  {'; '.join(filter(None, [sizes(pair), fitting(pair, free), crossing(pair), pair['licence'] + gate]))}")
     if not all(pair["ready"] for pair in listed):
-        click.echo("get one with: baco-local pull NAME; more about one: baco-local models show NAME")
-    click.echo(f"your own pairs go into {user_file()}: baco-local models add NAME --base … --aligned …")
+        say("get one with: baco-local pull NAME; more about one: baco-local models show NAME")
+    say(f"your own pairs go into {user_file()}: baco-local models add NAME --base … --aligned …")
 
 
 @command.command("show", short_help="What a pair is, and whether it will run here.")
@@ -51,12 +55,12 @@ def show(name: str | None, as_json: bool, **given: Any) -> None:
 
     entry = chosen({"pair": name, **given})
     found = summary(entry)
-    if entry.ready or entry.origin == GIVEN:
+    if entry.ready or entry.origin == GIVEN or own(found):
         found |= details(entry)
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
-    click.echo(f"{found['name']}: {state(found)}")
+    say(f"{found['name']}: {state(found)}")
     for key, said in (
         ("", found["title"]),
         ("for: ", found["for"]),
@@ -64,20 +68,20 @@ def show(name: str | None, as_json: bool, **given: Any) -> None:
         ("settings: ", ", ".join(f"{key} {value}" for key, value in found["settings"].items())),
     ):
         if said:
-            click.echo(f"  {key}{said}")
+            say(f"  {key}{said}")
     for side, file in found["files"].items():
-        click.echo(f"  {side}: {file['path']}{'' if file['present'] else ', not here yet'}")
+        say(f"  {side}: {file['path']}{'' if file['present'] else ', not here yet'}")
         if model := found.get("models", {}).get(side):
-            click.echo(f"    {described(model)}")
+            say(f"    {described(model)}")
         else:
-            click.echo(f"    from {', '.join(file['source'])}")
+            say(f"    from {', '.join(file['source'])}")
     if "vocabulary" in found:
-        click.echo(f"  vocabulary: {agreement(found['vocabulary'])}")
-    click.echo(f"  {sizes(found)}{at_once(found)}")
+        say(f"  vocabulary: {agreement(found['vocabulary'])}")
+    say(f"  {sizes(found)}{at_once(found)}")
     for warning in found.get("warnings", ()):
-        click.echo(f"  note: {warning}")
-    if not found["ready"]:
-        click.echo(f"  get it with: baco-local pull {found['name']}")
+        say(f"  note: {warning}")
+    if not found["ready"] and not own(found):
+        say(f"  get it with: baco-local pull {found['name']}")
 
 
 @command.command("add", short_help="Put a pair of your own into the catalogue.")
@@ -98,13 +102,13 @@ def add(name: str, **given: Any) -> None:
     from baco_local.catalog.adding import added
     from baco_local.catalog.reading import user_file
 
-    sides = {side: as_source(given.pop(side)) for side in ("base", "aligned", "lora", "same")}
+    sides = {side: given.pop(side) for side in ("base", "aligned", "lora", "same")}
     entry, notes = added(name, sides, **given)
     for note in notes:
-        click.echo(f"note: {note}", err=True)
-    click.echo(f"{entry.name} is in {user_file()}", err=True)
+        say(f"note: {note}", err=True)
+    say(f"{entry.name} is in {user_file()}", err=True)
     after = f'baco-local ideas --pair {name} "A title for a novel about tides"'
-    click.echo(f"try: {after}" if entry.ready else f"get it with: baco-local pull {name}", err=True)
+    say(f"try: {after}" if entry.ready else f"get it with: baco-local pull {name}", err=True)
 
 
 @command.command("remove", short_help="Take a pair out of your own catalogue.")
@@ -113,27 +117,41 @@ def remove(name: str) -> None:
     """Take the pair NAME out of your own catalogue. Its files stay where they are."""
     from baco_local.catalog import writing
     from baco_local.catalog.reading import read_catalog, user_file
-    from baco_local.errors import UsageProblem
 
     entry = read_catalog().pair(name)
     if entry.origin != user_file():
         raise UsageProblem(f"{name} is one of the shipped pairs, and not in {user_file()}")
-    writing.put("pairs", name, None)
+    writing.remove("pairs", name)
     for file in entry.files.values():
         if file.present:
-            click.echo(f"left where it is: {file.path}", err=True)
+            say(f"left where it is: {file.path}", err=True)
+
+
+def say(line: str, err: bool = False) -> None:
+    """Paths and names are told as they are, but for what would move a cursor."""
+    click.echo(text.clean(line), err=err)
 
 
 def state(pair: dict[str, Any]) -> str:
     if pair["ready"]:
         return "ready"
-    return "not here yet" if pair["checked"] else "not here yet, not tried by the authors"
+    if pair["problem"]:
+        return f"can't be used: {pair['problem']}"
+    if own(pair):
+        missing = [file["path"] for file in pair["files"].values() if not file["present"]]
+        return f"{', '.join(missing)}: no such file; correct it in {pair['origin']}"
+    untried = ", not tried by the authors" if pair["shipped"] and not pair["checked"] else ""
+    return f"not here yet{untried}"
+
+
+def own(pair: dict[str, Any]) -> bool:
+    """Are its missing files the user's own? Then there is nothing to pull."""
+    missing = [file for file in pair["files"].values() if not file["present"]]
+    return any(source.startswith("file:") for file in missing for source in file["source"])
 
 
 def gigabytes(size: int | None) -> str:
-    from baco_local.fit import gigabytes
-
-    return gigabytes(size) if size else "?"
+    return text.gigabytes(size) if size else "?"
 
 
 def sizes(pair: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ def of_files(command: Callable[..., Any]) -> Callable[..., Any]:
 def of_a_pair(command: Callable[..., Any]) -> Callable[..., Any]:
     """Which pair to load, and onto what."""
     for option in (
+        click.option("--force", is_flag=True, help="Try it even if memory will probably not do."),
         click.option("--same-vocabulary", is_flag=True, help="Refuse models that do not share a vocabulary."),
         click.option(
             "--cache-type",
@@ -42,13 +43,6 @@ def of_a_pair(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def as_source(given: str | None) -> str | None:
-    """A source as models.toml writes it; a path becomes a `file:` one."""
-    if given is None or given.startswith(("hf:", "pypi:", "file:")):
-        return given
-    return f"file:{Path(given).expanduser().absolute()}"
-
-
 def chosen(given: dict[str, Any]) -> Any:
     """The catalogue's entry, or one of the files given. Raises UsageProblem for both, or for neither being right."""
     from baco_local.catalog.given import given_entry
@@ -61,8 +55,8 @@ def chosen(given: dict[str, Any]) -> Any:
     return entry or read_catalog().pair(given["pair"] or "starter")
 
 
-def opened(given: dict[str, Any], entry: Any, threads: int | None, request: Any = None) -> Any:
-    """The pair, loaded. request: refused beforehand where memory would not do."""
+def opened(given: dict[str, Any], entry: Any, threads: int | None, request: Any) -> Any:
+    """The pair, loaded. request: refused beforehand where memory would not do, unless --force."""
     from baco_local.pair import open_entry
 
     return open_entry(
@@ -71,5 +65,5 @@ def opened(given: dict[str, Any], entry: Any, threads: int | None, request: Any 
         threads=threads,
         cache_type=given["cache_type"],
         same_vocabulary=given["same_vocabulary"],
-        request=request,
+        request=None if given["force"] else request,
     )

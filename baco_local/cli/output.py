@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import sys
 import time
 from pathlib import Path
@@ -102,10 +101,10 @@ class Output:
         self.status(line)
 
 
-def json_line(variant: Any, pair: str, prompt: str, trace: bool) -> dict[str, Any]:
-    """The record of one variant, as scripts see it."""
+def json_line(variant: Any, name: str, pair: str, prompt: str, trace: bool) -> dict[str, Any]:
+    """The record of one variant, as scripts see it. name: its id."""
     record = {
-        "id": secrets.token_hex(5),
+        "id": name,
         "index": variant.index,
         "prompt": prompt,
         "text": variant.text,

@@ -1,6 +1,8 @@
 """What a writer asks for: the request, fixed while it runs, and the steering, which may change any time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
@@ -86,6 +88,21 @@ class Steering:
         settings["content"], settings["rule"] = chosen.content, chosen.rule
         settings["content_source"] = CONTENT_SOURCES[self.content_source]
         return settings
+
+
+def steering(settings: Mapping[str, Any], **given: Any) -> Steering:
+    """From settings by name (router, threshold, base_share, content_source, and the fields of `Sampling`), and others over
+    them, of which None are none. A threshold goes with the router that it was given with."""
+    over = {name: value for name, value in given.items() if value is not None}
+    named = {**settings, **over}
+    knobs = {"threshold", "base_share"}
+    if over.keys() & knobs or over.get("router", settings.get("router")) != settings.get("router"):
+        named = {name: value for name, value in named.items() if name not in knobs or name in over}
+    drawing = {field.name for field in fields(Sampling)}
+    return Steering(
+        **{name: value for name, value in named.items() if name not in drawing},
+        sampling=Sampling(**{name: value for name, value in named.items() if name in drawing}),
+    )
 
 
 @dataclass(frozen=True, slots=True)

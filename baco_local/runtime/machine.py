@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+GROUP = Path("/sys/fs/cgroup")  # of this process, as a container sees it
+
 
 def cores() -> int:
     """Physical cores this process may use.
@@ -61,11 +63,23 @@ def memory() -> tuple[int, int] | None:
     with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
         lines = Path("/proc/meminfo").read_text().splitlines()
         facts = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.endswith("kB")}
-        return facts["MemTotal"], facts["MemAvailable"]
+        return limited(facts["MemTotal"], facts["MemAvailable"])
     if sys.platform == "darwin":
         total = sysctl("hw.memsize")
         return (total, total) if total else None
     return None
+
+
+def limited(total: int, free: int) -> tuple[int, int]:
+    """The same, where a container may have less (cgroup v2). What it keeps of files only counts as free."""
+    with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
+        most = int((GROUP / "memory.max").read_text())  # "max" where there is no limit
+        used = int((GROUP / "memory.current").read_text())
+        facts = dict(line.split() for line in (GROUP / "memory.stat").read_text().splitlines())
+        return min(total, most), max(
+            0, min(free, most - used + int(facts["inactive_file"]) + int(facts["active_file"]))
+        )
+    return total, free
 
 
 def peak_memory() -> int:

@@ -23,32 +23,53 @@ from baco_local.text import one_line
 
 PATIENCE = 900  # seconds for the child: a large model on a slow disk
 FORMAT = 2  # of the remembered verdicts
+CRASHES = {-number for name in ("SIGABRT", "SIGSEGV", "SIGFPE") if (number := getattr(signal, name, 0))}
+# Of a build for another CPU, a disk that went away, a closed terminal: none says anything about the file.
+OTHERS_FAULT = {-number for name in ("SIGILL", "SIGBUS", "SIGHUP") if (number := getattr(signal, name, 0))}
 # Every byte that UTF-8 uses: a vocabulary that lacks one throws when it meets it.
 ALPHABET = "".join(map(chr, [*range(1, 0x800), *range(0x800, 0xD800, 61), *range(0xE000, 0x110000, 997)]))
 
 
 def check(path: Path, lora: Path | None = None) -> None:
     """Raises ModelProblem, in one line, for a model, or an adapter over it, that can't be used."""
-    files = [path, lora] if lora else [path]
-    for file in files:
-        header_of(file)
-    verdicts = read_verdicts()
-    key = "+".join(map(cache_key, files))
-    verdict = verdicts.get(key) or ask_child(files)
-    if key not in verdicts and not verdict.get("passing"):
-        # another run may have written meanwhile
-        content = {"format": FORMAT, "files": read_verdicts() | {key: verdict}}
-        with contextlib.suppress(OSError):
-            paths.write_atomically(paths.made("cache") / "verdicts.json", json.dumps(content, indent=1).encode())
-    if not verdict.get("usable"):
-        raise ModelProblem(f"{files[-1]}: {verdict.get('problem')}")
+    check_all([(path, lora)])
 
 
 def check_all(models: Sequence[tuple[Path, Path | None]]) -> None:
     """`check` of each, side by side."""
-    with ThreadPoolExecutor(len(models)) as pool:
-        for checked in [pool.submit(check, path, lora) for path, lora in models]:
-            checked.result()
+    listed = [[path, lora] if lora else [path] for path, lora in models]
+    for files in listed:
+        for file in files:
+            header_of(file)
+    known = read_verdicts()
+    asked = {"+".join(map(cache_key, files)): files for files in listed}
+    unknown = {key: files for key, files in asked.items() if key not in known}
+    verdicts = known | (ask_all(unknown) if unknown else {})
+    remember({key: verdicts[key] for key in unknown if not verdicts[key].get("passing")})
+    for key, files in asked.items():
+        if not verdicts[key].get("usable"):
+            raise ModelProblem(f"{files[-1]}: {verdicts[key].get('problem')}")
+
+
+def ask_all(asked: dict[str, list[Path]]) -> dict[str, dict[str, Any]]:
+    """Verdicts, each from a process of its own; none of these outlives a Ctrl-C."""
+    children: list[subprocess.Popen[bytes]] = []
+    with ThreadPoolExecutor(len(asked)) as pool:
+        found = {key: pool.submit(ask_child, files, children) for key, files in asked.items()}
+        try:
+            return {key: future.result() for key, future in found.items()}
+        finally:
+            for child in children:
+                child.kill()
+
+
+def remember(verdicts: dict[str, Any]) -> None:
+    if not verdicts:
+        return
+    # another run may have written meanwhile
+    content = {"format": FORMAT, "files": read_verdicts() | verdicts}
+    with contextlib.suppress(OSError):
+        paths.write_atomically(paths.made("cache") / "verdicts.json", json.dumps(content, indent=1).encode())
 
 
 def read_verdicts() -> dict[str, dict[str, Any]]:
@@ -65,14 +86,19 @@ def read_verdicts() -> dict[str, dict[str, Any]]:
         return {}
 
 
-def ask_child(files: Sequence[Path]) -> dict[str, Any]:
+def ask_child(files: Sequence[Path], children: list[subprocess.Popen[bytes]]) -> dict[str, Any]:
     """{"usable": True} or {"problem": …}; with "passing" where another time may go better."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-P", "-m", "baco_local.runtime.probe", *map(str, files)]
     try:
-        child = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, env=environment
-        )
+        pipe, none = subprocess.PIPE, subprocess.DEVNULL
+        with subprocess.Popen(command, stdin=none, stdout=pipe, stderr=pipe, env=environment) as child:
+            children.append(child)
+            try:
+                out, err = child.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                raise
     except subprocess.TimeoutExpired:
         return {
             "problem": f"llama.cpp was still opening it after {PATIENCE // 60} minutes; use a smaller file",
@@ -81,17 +107,26 @@ def ask_child(files: Sequence[Path]) -> dict[str, Any]:
     except OSError as error:
         raise Problem(f"could not start a process to check {files[-1]}: {error}") from None
     with contextlib.suppress(ValueError, IndexError):
-        verdict = json.loads(child.stdout.splitlines()[-1])
+        verdict = json.loads(out.splitlines()[-1])
         if isinstance(verdict, dict) and child.returncode == 0:
             return verdict
     if child.returncode in (-signal.SIGINT, -signal.SIGTERM):
         raise KeyboardInterrupt
     if child.returncode == -getattr(signal, "SIGKILL", signal.SIGTERM):
         return {"problem": "the system ended the process that opened it: probably not enough memory", "passing": True}
-    said = [line for line in child.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    if child.returncode in OTHERS_FAULT:
+        return {
+            "problem": f"llama.cpp could not run here (signal {-child.returncode}); see: baco-local doctor",
+            "passing": True,
+        }
+    said = [line for line in err.decode("utf-8", "replace").splitlines() if line.strip()]
     reasons = [line for line in said if "what()" in line or "GGML_ASSERT" in line or "Error" in line] or said
     reason = one_line(reasons[-1]) if reasons else f"exit status {child.returncode}"
-    return {"problem": f"llama.cpp can't open it without crashing ({reason}); the file is damaged or unsupported"}
+    crashed = child.returncode in CRASHES
+    return {
+        "problem": f"llama.cpp can't open it without crashing ({reason}); the file is damaged or unsupported",
+        "passing": not crashed,  # what isn't a crash of llama.cpp may be anything
+    }
 
 
 def examine(path: Path, lora: Path | None = None) -> dict[str, Any]:

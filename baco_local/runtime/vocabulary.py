@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from baco_local import paths
+from baco_local.catalog.vocabularies import SPARE_TOKENS
 from baco_local.errors import ModelProblem
 from baco_local.runtime.library import llama, version
 
 UNKNOWN, UNUSED, CONTROL = 1, 2, 8  # llama_token_attr
 LONGEST_WORD, MOST_WORDS = 40, 20_000  # bytes, entries: of the texts whose tokens are remembered
-SPARE_TOKENS = 128  # siblings may differ by this many tokens added at the end
 
 
 class Vocabulary:
@@ -110,7 +110,7 @@ class Vocabulary:
             self._blob[: self._offsets[n]] != other._blob[: other._offsets[n]]
         ):
             for token in range(n):
-                if self.piece(token) != other.piece(token):
+                if self.piece(token) != other.piece(token) and self.text_of(token) != other.text_of(token):
                     found.append(token)
                     if len(found) == limit:
                         return found

@@ -557,7 +557,7 @@ def test_pins_in_a_form_that_cannot_be_added_to_are_left(server: Hub, home: Path
     before = path.read_text()
     told = Told()
     pull.pull(reading.read_catalog().pair("toy"), told)
-    assert "can't be added to" in told.lines[-1]
+    assert "can't be changed" in told.lines[-1]
     assert path.read_text() == before
 
 

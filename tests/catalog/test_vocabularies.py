@@ -53,5 +53,19 @@ def test_names_of_control_tokens_do_not_make_another_vocabulary(tmp_path: Path) 
     assert (found.kind, found.differing, found.first) == ("compatible", 1, ((2, "</s>", "<!e>"),))
 
 
+def test_a_control_token_that_one_file_calls_normal_is_the_same(tmp_path: Path) -> None:
+    """llama.cpp makes one of it by its name."""
+    paths = models(tmp_path, [*CONTENT, "<|im_end|>"], [*CONTENT, "<|im_end|>"])
+    assert compare(*(read_header(path) for path in paths)).kind == "same"
+    content = paths[1].read_bytes()
+    header = read_header(paths[1])
+    at = header.arrays["tokenizer.ggml.token_type"].offset + 4 * (header.arrays["tokenizer.ggml.token_type"].count - 1)
+    assert content[at : at + 4] == b"\1\0\0\0"
+    paths[1].write_bytes(content[:at] + b"\3\0\0\0" + content[at + 4 :])
+    with Model(paths[0], vocab_only=True) as first, Model(paths[1], vocab_only=True) as second:
+        assert first.vocabulary.same_as(second.vocabulary)
+    assert shared(*(read_header(path) for path in paths))
+
+
 def test_the_starter_passes_text(starter: dict[str, Path]) -> None:
     assert not shared(*(read_header(path) for path in starter.values()))

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,15 @@ def test_a_build_that_leaves_instructions_unused_is_slow(monkeypatch: pytest.Mon
     assert found.said.endswith("this CPU also has AVX512, AVX512_VNNI")
 
 
+@pytest.fixture(autouse=True)
+def asked_anew() -> Iterator[None]:
+    engine.ask.cache_clear()
+    yield
+    engine.ask.cache_clear()
+
+
 def answer(monkeypatch: pytest.MonkeyPatch, code: int, out: bytes = b"", err: bytes = b"") -> None:
+    engine.ask.cache_clear()
     done = subprocess.CompletedProcess([], code, out, err)
     monkeypatch.setattr(engine.subprocess, "run", lambda *_, **__: done)
 
@@ -84,6 +93,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "file").touch()
     monkeypatch.setenv("BACO_LOCAL_HOME", str(tmp_path / "file"))
     assert {line.verdict for line in machine.folders()} == {MISSING}
+    assert not any("chown" in line.mend for line in machine.folders())
     assert all("BACO_LOCAL_HOME" in line.mend for line in machine.folders())
 
 
@@ -92,6 +102,25 @@ def test_a_catalogue_with_a_mistake(home: Path) -> None:
     [found] = pairs.lines()
     assert (found.verdict, found.mend) == (MISSING, f"correct or remove {home}/config/models.toml")
     assert "did you mean 'title'" in found.said
+
+
+def test_a_broken_llama_cpp_does_not_blame_the_files(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = write_model(tmp_path / "good.gguf", [" a", "a"], {})
+    entry = f'[pairs.good]\ntitle = "x"\nlicence = "MIT"\nbase = {{ source = "file:{good}" }}\naligned = {{ same = true }}\n'
+    (home / "config" / "models.toml").write_text(entry)
+    answer(monkeypatch, -4)
+    assert {line.name: line.verdict for line in pairs.lines()}["good"] == OK
+    assert not (home / "cache" / "verdicts.json").exists()
+
+
+def test_every_section_survives_the_others(baco: Any) -> None:
+    done = baco("doctor", "--json", env={"BACO_LOCAL_HOME": "~nobody-at-all/x"})
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    assert found["pairs"]["problem"]["verdict"] == MISSING
+    assert found["program"]["baco-local"]["verdict"] == OK
 
 
 def test_pairs_that_are_ready_and_that_are_not(home: Path, tmp_path: Path) -> None:

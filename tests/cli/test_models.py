@@ -1,6 +1,10 @@
 """`baco-local models`: looking at pairs before running them, and adding one's own."""
 
 import json
+import os
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +64,84 @@ def test_a_pair_is_added_used_and_removed_and_comments_stay(
     assert catalogue(own).rstrip() in (COMMENTED.rstrip(), COMMENTED.rstrip() + "\n\n[pairs]")
     assert baco("ideas", "x", "--pair", "mine", env=own).returncode == 2
     assert b"shipped" in baco("models", "remove", "starter", env=own).stderr
+
+
+def test_the_only_pair_can_be_removed_again(baco: Any, tmp_path: Path, files: dict[str, Path]) -> None:
+    own = {"BACO_LOCAL_HOME": str(tmp_path / "fresh")}
+    assert baco("models", "add", "mine", "--same", files["aligned"], env=own).returncode == 0
+    assert baco("models", "remove", "mine", env=own).returncode == 0
+    assert baco("models", "add", "mine", "--same", files["aligned"], env=own).returncode == 0
+
+
+def test_replacing_and_removing_leave_what_is_somebody_elses(
+    baco: Any, own: dict[str, str], files: dict[str, Path]
+) -> None:
+    path = Path(own["BACO_LOCAL_HOME"]) / "config" / "models.toml"
+    before = """# top
+[pairs.mine]
+title = "Mine"  # the title
+licence = "MIT"
+base = { source = "file:/a.gguf", about = 4 }
+[pairs.mine.aligned]
+source = "file:/b.gguf"
+[pairs.mine.settings]
+top_p = 0.4
+
+# about the next one
+[pairs.next]
+title = "Next"
+licence = "MIT"
+base = { source = "file:/c.gguf" }
+aligned = { same = true }
+# the end
+"""
+    path.write_bytes(before.replace("\n", "\r\n").encode())
+    given = ["--same", files["aligned"], "--replace", "--licence", "none"]
+    assert baco("models", "add", "mine", *given, env=own).returncode == 0
+    text = path.read_bytes().decode()
+    assert text.count("\r\n") == text.count("\n")
+    content = tomllib.loads(text)["pairs"]["mine"]
+    assert content["settings"] == {"top_p": 0.4}
+    assert content["aligned"] == {"same": True}
+    assert "about" not in content["base"]
+    assert "# the title" in text
+    assert baco("models", "remove", "mine", env=own).returncode == 0
+    after = path.read_text()
+    assert after.startswith("# top\n")
+    assert after.endswith(before[before.index("# about the next one") :])
+    assert "mine" not in after
+
+
+def test_two_at_once_are_both_kept(own: dict[str, str], files: dict[str, Path]) -> None:
+    command = [sys.executable, "-P", "-m", "baco_local", "models", "add"]
+    adding = [
+        subprocess.Popen(
+            [*command, f"p{n}", "--same", str(files["aligned"])], env=os.environ | own, stderr=subprocess.DEVNULL
+        )
+        for n in range(8)
+    ]
+    assert [child.wait(60) for child in adding] == [0] * 8
+    assert {f"p{n}" for n in range(8)} < set(tomllib.loads(catalogue(own))["pairs"])
+
+
+def test_the_list_says_what_is_wrong_with_a_pair_of_ones_own(
+    baco: Any, own: dict[str, str], files: dict[str, Path]
+) -> None:
+    baco("models", "add", "mine", "--base", files["base"], "--aligned", files["aligned"], env=own)
+    files["base"].write_bytes(files["base"].read_bytes()[:-1000])
+    text = baco("models", env=own).stdout.decode()
+    assert "mine: can't be used: " in text
+    assert "old: /nowhere/a.gguf: no such file; correct it in " in text
+    assert "smollm2-360m: not here yet, not tried by the authors" in text
+
+
+def test_a_path_may_climb_on_the_command_line(baco: Any, own: dict[str, str], files: dict[str, Path]) -> None:
+    folder = files["base"].parent / "below"
+    folder.mkdir()
+    done = baco("models", "add", "mine", "--same", "../aligned.gguf", env=own, cwd=folder)
+    assert done.returncode == 0
+    assert f'source = "file:{files["aligned"]}"' in catalogue(own)
+    assert baco("models", "add", "x", "--same", "~nobody-at-all/x", env=own).returncode == 2
 
 
 def test_another_file_in_its_place_is_noticed(baco: Any, own: dict[str, str], files: dict[str, Path]) -> None:

@@ -1,10 +1,14 @@
+import dataclasses
 import math
+from pathlib import Path
 
 import pytest
 
+from baco_local.catalog.given import given_entry
 from baco_local.collaboration.routers import ROUTERS, router
-from baco_local.collaboration.settings import Request, Sampling, Steering
+from baco_local.collaboration.settings import Request, Sampling, Steering, steering
 from baco_local.errors import UsageProblem
+from baco_local.pair import own_steering
 
 
 def test_every_router_of_the_method_is_there() -> None:
@@ -55,3 +59,23 @@ def test_more_diversity_is_always_more_base(name: str) -> None:
 def test_what_does_not_fit_is_said(make, says: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UsageProblem, match=says):
         make()
+
+
+def test_settings_of_a_pair_and_what_is_given_over_them() -> None:
+    own = {"router": "p", "threshold": 0.7, "temperature": 0.8}
+    assert steering(own).threshold == 0.7
+    assert steering(own).sampling.temperature == 0.8
+    assert steering(own, threshold=0.2, temperature=None).threshold == 0.2
+    other = steering(own, router="p-fc")
+    assert (other.router, other.threshold) == ("p-fc", Steering("p-fc").threshold)
+    assert steering(own, base_share=0.5).threshold is None
+    with pytest.raises(UsageProblem):
+        steering({"router": "nonsense"})
+
+
+def test_a_mistake_in_a_pairs_settings_names_its_place(tmp_path: Path) -> None:
+    entry = given_entry(same=tmp_path / "x.gguf")
+    assert entry
+    wrong = dataclasses.replace(entry, settings={"temperature": -1.0})
+    with pytest.raises(UsageProblem, match=r"^the command line: \[pairs\.x\.settings\]: temperature"):
+        own_steering(wrong)

@@ -78,7 +78,9 @@ def test_a_vocabulary_that_makes_llama_cpp_throw(tmp_path: Path) -> None:
 def test_verdicts_are_remembered_and_forgotten_with_the_file(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     probe.check(whole)
     asked: list[Path] = []
-    monkeypatch.setattr(probe, "ask_child", lambda files: asked.append(files) or {"problem": "asked", "passing": True})
+    monkeypatch.setattr(
+        probe, "ask_child", lambda files, children: asked.append(files) or {"problem": "asked", "passing": True}
+    )
     probe.check(whole)
     assert asked == []
     shutil.copy(whole, whole.with_name("other.gguf"))
@@ -104,7 +106,7 @@ def test_damaged_verdicts_are_asked_for_again(whole: Path, home: Path, content: 
 
 def test_a_failure_that_may_pass_is_not_remembered(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(probe, "ask_child", lambda files: {"problem": "killed", "passing": True})
+        patch.setattr(probe, "ask_child", lambda files, children: {"problem": "killed", "passing": True})
         with pytest.raises(ModelProblem, match="killed"):
             probe.check(whole)
     probe.check(whole)

@@ -1,0 +1,70 @@
+"""`baco-local more` and `baco-local branch`: on from what is in the library, as it was made unless said otherwise."""
+
+from typing import Any
+
+import click
+
+from baco_local.cli.options import chosen
+from baco_local.cli.writing import of_a_run, run, taken_over
+from baco_local.errors import UsageProblem
+
+
+@click.command("more", short_help="More ideas for an earlier prompt.")
+@click.argument("id")
+@of_a_run
+@click.pass_context
+def more(context: click.Context, /, id: str, **given: Any) -> int:
+    """Write more ideas for the prompt ID, or the prompt of the idea ID, with the pair and the settings that it was written
+    with; every option given here takes their place.
+    """
+    from baco_local.library import Library
+
+    with Library() as library:
+        node = library.node(id)
+        prompt = library.prompt_of(node)
+    given = taken_over(context, given, node.origin or prompt.origin)
+    return run(given, chosen(given), prompt.text, below=prompt.id)
+
+
+@click.command("branch", short_help="Go on from an earlier idea, or from a place in it.")
+@click.argument("id")
+@click.option("--at", help="Keep so many tokens, or the text up to and with these words.  [default: all of it]")
+@of_a_run
+@click.pass_context
+def branch(context: click.Context, /, id: str, at: str | None, **given: Any) -> int:
+    """Write ideas that begin as the idea ID does, and go on from the place --at in ways of their own, with the pair and the
+    settings that it was written with; every option given here takes their place.
+    """
+    from baco_local.library import Library
+
+    with Library() as library:
+        node = library.node(id)
+        prompt, trace = library.prompt_of(node), library.trace(node.id)
+    if not trace:
+        raise UsageProblem(
+            f"{node.id}: how it was written is not known ({'a prompt' if node.kind == 'prompt' else 'an edit, or cut off by a crash'}), "
+            f"so nothing can go on from it exactly\nmore ideas for its prompt: baco-local more {prompt.id}"
+        )
+    given = taken_over(context, given, node.origin)
+    return run(given, chosen(given), prompt.text, kept=trace[: place(node, trace, at)], below=node.id)
+
+
+def place(node: Any, trace: Any, at: str | None) -> int:
+    """How many tokens are kept. Raises UsageProblem for a place that the idea doesn't have."""
+    if at is None:
+        return len(trace)
+    if at.isdecimal():
+        if not 1 <= int(at) <= len(trace):
+            raise UsageProblem(f"--at {at}: {node.id} has {len(trace)} tokens; give 1 to {len(trace)}")
+        return int(at)
+    found = node.text.find(at)
+    if found < 0 or not at:
+        raise UsageProblem(f"--at {at!r}: {node.id} does not say that; `baco-local show {node.id}` shows what it says")
+    end, length = found + len(at), 0
+    for count, token in enumerate(trace):
+        length += len(token.piece)
+        if length > end:
+            if not count:
+                raise UsageProblem(f"--at {at!r}: ends inside the first token; give a longer text")
+            return count
+    return len(trace)

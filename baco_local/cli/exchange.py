@@ -1,0 +1,119 @@
+"""`baco-local export`, `import` and `backup`: the library's ideas elsewhere, and back."""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from baco_local.cli.history import moment
+from baco_local.errors import LibraryProblem, UsageProblem
+
+MOST = 10**9  # prompts: all of them
+
+
+@click.command("export", short_help="Ideas as Markdown, plain text or JSON lines.")
+@click.argument("ids", nargs=-1)
+@click.option("--starred", is_flag=True, help="Only starred ideas.")
+@click.option("--tag", help="Only ideas with this tag.")
+@click.option("--since", help="Only prompts from this day on, as 2026-11-24.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["md", "txt", "jsonl"]),
+    default="md",
+    show_default=True,
+    help="md and txt are for reading; jsonl holds everything, for `import`.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of stdout.")
+def export(
+    ids: tuple[str, ...], starred: bool, tag: str | None, since: str | None, form: str, output: Path | None
+) -> int:
+    """Write out the prompts IDS with their ideas, or the whole library. A file is only replaced when everything is written."""
+    from baco_local.library import Library
+
+    lost = 0
+    with Library() as library, written_to(output) as file:
+        for prompt in prompts(library, ids, starred, tag, since):
+            try:
+                text = exported(library, prompt, starred, tag, form)
+            except LibraryProblem:
+                lost += 1
+                continue
+            file.write(text.encode("utf-8", "replace"))
+    if lost:
+        raise LibraryProblem(
+            f"{library.path}: is damaged: {lost} prompts could not be read; everything else was written"
+        )
+    return 0
+
+
+def prompts(library: Any, ids: tuple[str, ...], starred: bool, tag: str | None, since: str | None) -> list[Any]:
+    """Oldest first."""
+    if ids:
+        return list({node.id: node for node in (library.prompt_of(library.node(id)) for id in ids)}.values())
+    found = library.history(limit=MOST, starred=starred, tag=tag, since=moment(since))
+    return [entry.node for entry in reversed(found)]
+
+
+def exported(library: Any, prompt: Any, starred: bool, tag: str | None, form: str) -> str:
+    from baco_local.library.exchange import WRITERS
+
+    ideas = library.ideas(prompt.id, starred=starred, tag=tag)
+    if form == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in library.export([prompt, *ideas]))
+    return WRITERS[form](prompt, ideas) + "\n"
+
+
+@contextlib.contextmanager
+def written_to(path: Path | None) -> Iterator[BinaryIO]:
+    """stdout, or a file that appears in its place when it is whole."""
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    if path.is_dir():
+        raise UsageProblem(f"{path}: is a folder; give a file to write to")
+    part = path.resolve().with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path.resolve())
+    except OSError as error:
+        raise UsageProblem(f"{path}: can't be written ({error.strerror})") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@click.command("import", short_help="Take in what `export --format jsonl` wrote.")
+@click.argument("file", type=click.Path(path_type=Path))
+def read(file: Path) -> None:
+    """Take the ideas of FILE into the library; those that are there already stay as they are."""
+    from baco_local.library import Library
+
+    try:
+        with Library() as library, file.open(encoding="utf-8") as lines:
+            new, there = library.read(lines, str(file))
+    except UnicodeDecodeError:
+        raise UsageProblem(f"{file}: is not UTF-8 text, so it is no export") from None
+    except OSError as error:
+        raise UsageProblem(f"{file}: can't be read ({error.strerror})") from None
+    click.echo(f"{new} taken in, {there} were there already", err=True)
+
+
+@click.command("backup", short_help="A whole copy of the library in one file.")
+@click.argument("file", type=click.Path(path_type=Path))
+def backup(file: Path) -> None:
+    """Copy the library to FILE, which must not be there yet; others may go on writing meanwhile."""
+    from baco_local.library import Library
+
+    with Library() as library:
+        library.backup(file)
+        click.echo(
+            f"{file}: {file.stat().st_size / 1e6:.1f} MB; to go back to it, put it in place of {library.path}", err=True
+        )

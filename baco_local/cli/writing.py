@@ -1,0 +1,242 @@
+"""What `ideas`, `more` and `branch` have in common: the options of a run, the run, and its output."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from baco_local.cli.keeping import Keeping
+from baco_local.cli.options import of_a_pair, opened
+from baco_local.cli.output import Output, human, json_line, summary_line
+from baco_local.errors import Problem, UsageProblem, internal
+
+OPTIONS = (
+    click.option("-n", "n", type=int, default=16, show_default=True, help="How many ideas."),
+    of_a_pair,
+    click.option("--router", help="Who decides which model writes the next word.  [default: the pair's, or p-punc]"),
+    click.option("--threshold", type=float, help="The router's threshold.  [default: the router's own]"),
+    click.option("--diversity", type=float, help="The same knob for every router: 0 (safe) to 1 (wild)."),
+    click.option("--base-share", type=float, help="Aim for this fraction of tokens from the base model (0 to 1)."),
+    click.option("--seed", type=int, help="Same seed and command, same ideas.  [default: a new one]"),
+    click.option("--max-tokens", type=int, default=96, show_default=True, help="Longest idea, in tokens."),
+    click.option("--temperature", type=float, help="0 takes the likeliest token.  [default: the pair's, or 1.0]"),
+    click.option("--top-k", type=int, default=0, help="Draw among the k likeliest tokens.  [default: off]"),
+    click.option(
+        "--top-p", type=float, help="Draw among the likeliest tokens of this mass.  [default: the pair's, or off]"
+    ),
+    click.option(
+        "--min-p", type=float, help="Drop tokens below this part of the likeliest's.  [default: the pair's, or 0.05]"
+    ),
+    click.option("--repeat-penalty", type=float, default=1.0, help="Above 1: avoid recent tokens.  [default: off]"),
+    click.option(
+        "--frequency-penalty", type=float, default=0.0, help="Avoid them by how often they came.  [default: off]"
+    ),
+    click.option("--presence-penalty", type=float, default=0.0, help="Avoid them if they came at all.  [default: off]"),
+    click.option("--system", help="System prompt for both models."),
+    click.option("--continue", "carry_on", is_flag=True, help="PROMPT is text to carry on, not a task."),
+    click.option("--stop", multiple=True, help="End an idea before this text (may be repeated)."),
+    click.option(
+        "--first", type=click.Choice(["aligned", "router"]), default="aligned", help="Who writes the first word."
+    ),
+    click.option(
+        "--content-source", default="base", help="Whose best guess the content rules look at: base, aligned, either."
+    ),
+    click.option("--slots", type=int, default=16, show_default=True, help="Ideas written at the same time."),
+    click.option(
+        "--threads", type=click.IntRange(1, 512), help="CPU threads.  [default: config.toml's, or the physical cores]"
+    ),
+    click.option("--json", "form", flag_value="json", help="One JSON object at the end."),
+    click.option("--jsonl", "form", flag_value="jsonl", help="One JSON line per idea, as it finishes."),
+    click.option(
+        "--trace", is_flag=True, help="With --json or --jsonl: who wrote each token, and what the router saw."
+    ),
+    click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of stdout."),
+    click.option("--no-log", is_flag=True, help="Do not keep it in the library."),
+    click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors."),
+)
+# What makes ideas what they are, beside the prompt, the seed and the machine: `more` and `branch` take these over.
+KEPT = (
+    "pair base aligned lora same cache_type router threshold base_share max_tokens temperature top_k top_p min_p "
+    "repeat_penalty frequency_penalty presence_penalty system carry_on stop first content_source"
+).split()
+
+
+def of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def run(given: dict[str, Any], entry: Any, prompt: str, *, kept: tuple[Any, ...] = (), below: str | None = None) -> int:
+    """Writes ideas for the prompt, keeps them below the library's node `below` or a new prompt, and returns the exit code.
+
+    kept: tokens that every idea begins with.
+    """
+    request, steering = asked(given, entry, prompt, kept)
+    if given["trace"] and not given["form"]:
+        raise UsageProblem("--trace goes with --json or --jsonl")
+    with Output(given["output"], quiet=given["quiet"], total=request.n) as output:
+        output.status("loading the models")
+        with opened(given, entry, given["threads"], request) as pair:
+            for warning in pair.warnings:
+                output.say(f"note: {warning}")
+            with Keeping(output.say, not given["no_log"]) as keeping:
+                keeping.begin(prompt, origin_of(given, entry, steering), below)
+                return write(pair, request, steering, given, output, keeping)
+
+
+def asked(given: dict[str, Any], entry: Any, prompt: str, kept: tuple[Any, ...] = ()) -> tuple[Any, Any]:
+    """Request and steering from the options and the pair's own settings. Raises UsageProblem for what doesn't fit."""
+    from baco_local.collaboration.routers import DEFAULT, router
+    from baco_local.collaboration.settings import SYSTEM, Request
+    from baco_local.pair import own_steering
+
+    knobs = [name for name in ("threshold", "diversity", "base_share") if given[name] is not None]
+    if len(knobs) > 1:
+        raise UsageProblem(f"give only one of {', '.join('--' + knob.replace('_', '-') for knob in knobs)}")
+    threshold = given["threshold"]
+    if given["diversity"] is not None:
+        threshold = router(given["router"] or entry.settings.get("router", DEFAULT)).at(given["diversity"])
+    steering = own_steering(
+        entry,
+        router=given["router"],
+        threshold=threshold,
+        base_share=given["base_share"],
+        content_source=given["content_source"],
+        temperature=given["temperature"],
+        top_k=given["top_k"],
+        top_p=given["top_p"],
+        min_p=given["min_p"],
+        repeat=given["repeat_penalty"],
+        frequency=given["frequency_penalty"],
+        presence=given["presence_penalty"],
+    )
+    request = Request(
+        prompt=prompt,
+        n=given["n"],
+        seed=secrets.randbits(32) if given["seed"] is None else given["seed"],
+        max_tokens=given["max_tokens"],
+        system=SYSTEM if given["system"] is None else given["system"],
+        mode="continue" if given["carry_on"] else "instruct",
+        first=given["first"],
+        stop=given["stop"],
+        slots=given["slots"],
+        kept=kept,
+    )
+    return request, steering
+
+
+def origin_of(given: dict[str, Any], entry: Any, steering: Any) -> dict[str, Any]:
+    """What the library keeps of how ideas came about: enough to write more like them."""
+    from baco_local import __version__
+    from baco_local.catalog.checksums import known
+
+    options = {name: given[name] for name in KEPT}
+    for side in ("base", "aligned", "lora", "same"):
+        options[side] = str(Path(options[side]).expanduser().absolute()) if options[side] else None
+    sampling = steering.sampling
+    options |= {"router": steering.router, "threshold": steering.threshold, "pair": given["pair"]}
+    options |= {name: getattr(sampling, name) for name in ("temperature", "top_p", "min_p")}
+    files = {
+        side: {"path": str(file.path), "size": file.exact_size, "sha256": file.checksum or known(file.path) or None}
+        for side, file in entry.files.items()
+    }
+    return {"pair": entry.name, "files": files, "options": options, "version": __version__}
+
+
+def taken_over(context: click.Context, given: dict[str, Any], origin: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an earlier run, where this command line doesn't give its own."""
+    own = {name for name in given if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE}
+    if own & {"threshold", "diversity", "base_share", "router"}:
+        own |= {"threshold", "base_share"}
+    if own & {"pair", "base", "aligned", "lora", "same"}:
+        own |= {"pair", "base", "aligned", "lora", "same"}
+    before = origin.get("options", {})
+    taken = {name: before[name] for name in KEPT if name in before and name not in own}
+    if "stop" in taken:
+        taken["stop"] = tuple(taken["stop"])
+    return given | taken
+
+
+def write(pair: Any, request: Any, steering: Any, given: dict[str, Any], output: Output, keeping: Keeping) -> int:
+    """Runs the session and puts out what it says. Returns the exit code."""
+    from baco_local.collaboration.session import Session
+
+    session = Session(pair.engine, request, steering)
+    told = Telling(pair.name, request, given, output, keeping)
+    code = 0
+    try:
+        session.start()
+        for event in session.events():
+            told.tell(event)
+    except KeyboardInterrupt:
+        code = 130
+        session.stop()
+        for event in session.events():
+            told.tell(event)
+    finally:
+        session.stop()
+        session.join()
+    told.close(steering)
+    if code:
+        output.say("interrupted; what was written is above" if told.variants else "interrupted")
+    if told.problem:
+        raise told.problem
+    return code
+
+
+class Telling:
+    """Turns a session's events into output."""
+
+    def __init__(self, pair: str, request: Any, given: dict[str, Any], output: Output, keeping: Keeping) -> None:
+        self.pair, self.request, self.output, self.keeping = pair, request, output, keeping
+        self.form, self.trace = given["form"], given["trace"]
+        self.variants: list[dict[str, Any]] = []
+        self.summary: Any = None
+        self.problem: Exception | None = None
+
+    def tell(self, event: Any) -> None:
+        from baco_local.collaboration.events import Ended, Failed, Summary, Wrote
+
+        self.keeping.tell(event)
+        if isinstance(event, Wrote):
+            self.output.count()
+        elif isinstance(event, Ended):
+            name = self.keeping.id_of(event.variant.index)
+            record = json_line(event.variant, name, self.pair, self.request.prompt, self.trace)
+            self.variants.append(record)
+            if self.form == "jsonl":
+                self.output.write_json(record)
+            elif self.form is None:
+                self.output.write(human(event.variant, len(self.variants), self.output.marks))
+            self.output.finished()
+        elif isinstance(event, Summary):
+            self.summary = event
+        elif isinstance(event, Failed):
+            self.problem = event.problem if isinstance(event.problem, Problem) else internal(event.problem)
+
+    def close(self, steering: Any) -> None:
+        if self.form == "json" and (self.summary or self.variants):
+            self.output.write_json(
+                {
+                    "prompt": self.request.prompt,
+                    "pair": self.pair,
+                    "router": steering.router,
+                    "threshold": steering.threshold,
+                    "seed": self.request.seed,
+                    "tokens": sum(variant["tokens"] for variant in self.variants),
+                    "base_share": self.base_share(),
+                    "seconds": round(self.summary.seconds, 3) if self.summary else None,
+                    "variants": self.variants,
+                }
+            )
+        if self.summary and not self.problem:
+            self.output.say(summary_line(self.summary, len(self.variants), self.request.seed))
+
+    def base_share(self) -> float:
+        """Of all tokens in the variants."""
+        tokens = sum(variant["tokens"] for variant in self.variants)
+        by_base = sum(variant["base_share"] * variant["tokens"] for variant in self.variants)
+        return float(round(by_base / max(1, tokens), 4))

@@ -1,0 +1,213 @@
+"""Opens the library's file: one SQLite database, safe for several processes, brought up to this version."""
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from baco_local import paths
+from baco_local.errors import LibraryProblem
+from baco_local.library.schema import STEPS, VERSION
+
+PATIENCE = 20.0  # seconds that one process waits for another one's write
+NAME = "library.db"
+
+
+def default_path() -> Path:
+    return paths.folder("data") / NAME
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to the library at `path`, which is made if it isn't there. May be used by any one thread at a time.
+
+    Raises LibraryProblem for a file that is no library, damaged, of a newer version, or can't be written.
+    """
+    with explained(path):
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = opened(path)
+        try:
+            prepare(connection, path)
+            bury(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """The same, also where the folder can't be written to."""
+    if not path.exists():
+        raise LibraryProblem(f"{path}: there is no library yet; `baco-local ideas` begins one")
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return connect(path)
+    with explained(path):
+        # no other process can write it either, as far as can be told: so it needs no lock files beside it
+        connection = opened(path, "?immutable=1")
+        check_version(connection, path)
+        return connection
+
+
+def opened(path: Path, options: str = "") -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path.absolute().as_uri() + options, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    if check_version(connection, path) < VERSION:
+        migrate(connection, path)
+    # With a write-ahead log readers and one writer don't wait for each other, and a killed process loses nothing that it
+    # had committed; a power cut may lose the last seconds, and leaves a whole database.
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> int:
+    [version] = connection.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise LibraryProblem(
+            f"{path}: was written by a newer version of baco-local (format {version}; this one knows {VERSION})\n"
+            "update baco-local, or point BACO_LOCAL_HOME to another folder; nothing was touched"
+        )
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Step by step to this version, in one transaction, with a copy of the old file beside it."""
+    with transaction(connection):  # another process may have done it meanwhile
+        version = check_version(connection, path)
+        if version == VERSION:
+            return
+    if version:
+        copy = path.with_name(f"{path.stem}-format-{version}-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
+        backup(connection, copy)
+    with transaction(connection):
+        version = check_version(connection, path)
+        for step in STEPS[version:]:
+            for statement in statements(step):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def statements(script: str) -> Iterator[str]:
+    """One after the other: `executescript` would commit before it begins."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def backup(connection: sqlite3.Connection, path: Path) -> None:
+    """A whole copy, compact, while others may write. Raises LibraryProblem where the file is there already."""
+    if path.exists():
+        raise LibraryProblem(f"{path}: is there already; give another name, so that no older backup is lost")
+    part = path.with_name(f".{path.name}.part")
+    with explained(path):
+        part.unlink(missing_ok=True)
+        try:
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            connection.execute("VACUUM INTO ?", [str(part)])
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing. Takes the write lock at once, so that it never fails half way for want of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """SQLite's complaints, in words."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise complaint(path, error) from None
+    except OSError as error:
+        raise LibraryProblem(f"{error.filename or path}: {error.strerror or error}") from None
+
+
+def complaint(path: Path, error: sqlite3.Error) -> LibraryProblem:
+    said = str(error)
+    if "malformed" in said or "corrupt" in said:
+        return LibraryProblem(
+            f"{path}: is damaged ({said})\n"
+            "save what is readable (baco-local export --format jsonl -o FILE), then put a backup in its place"
+        )
+    if "not a database" in said:
+        return LibraryProblem(f"{path}: is not a library; move it away, or put a backup in its place")
+    if "full" in said:
+        return LibraryProblem(
+            f"{path}: the disk is full; make room: what is not kept yet is kept as soon as there is some"
+        )
+    if "readonly" in said or "unable to open" in said:
+        return LibraryProblem(
+            f"{path}: can't be written ({said}); make it yours, or set BACO_LOCAL_HOME to another folder"
+        )
+    if "locked" in said or "busy" in said:
+        return LibraryProblem(f"{path}: another program kept it locked for {PATIENCE:.0f} seconds; try again")
+    return LibraryProblem(f"{path}: {said}")
+
+
+class Alive:
+    """This process as a writer: a lock file that the system lets go of when the process ends, however it ends."""
+
+    def __init__(self, path: Path, token: str) -> None:
+        self.token = token
+        self.path = folder_of_locks(path) / token
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.lock = FileLock(self.path, timeout=0)
+        self.lock.acquire()
+
+    def close(self) -> None:
+        self.lock.release()
+        self.path.unlink(missing_ok=True)
+
+
+def folder_of_locks(path: Path) -> Path:
+    return path.with_name(f"{path.name}-writers")
+
+
+def lives(path: Path, token: str) -> bool:
+    """Is the writer's process still there?"""
+    lock = folder_of_locks(path) / token
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            pass
+    except Timeout:
+        return True
+    lock.unlink(missing_ok=True)
+    return False
+
+
+def bury(connection: sqlite3.Connection, path: Path, own: str = "") -> None:
+    """Marks as `cancelled` what processes that are gone have left unfinished."""
+    unfinished = connection.execute(
+        "SELECT DISTINCT writers.pk, token FROM nodes JOIN writers ON writers.pk = nodes.writer WHERE stop IS NULL"
+    ).fetchall()
+    dead = [pk for pk, token in unfinished if token != own and not lives(path, token)]
+    if dead:
+        with transaction(connection):
+            for pk in dead:
+                connection.execute("UPDATE nodes SET stop = 'cancelled' WHERE writer = ? AND stop IS NULL", [pk])
