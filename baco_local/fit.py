@@ -12,6 +12,7 @@ from baco_local.runtime import footprint, library, machine
 from baco_local.runtime.footprint import Footprint
 from baco_local.text import gigabytes
 
+BLOCK = 32  # numbers that q8_0 packs together: a head must be a multiple of it
 FEW, SHORT = (8, 4, 2, 1), 16  # ideas at once, and tokens of one, that are still worth proposing
 TEMPLATE = 48  # tokens that a chat template and the instructions around a prompt have, about
 LETTERS = 3  # bytes of a prompt for one token, on the careful side for most languages
@@ -99,6 +100,11 @@ def check(
     free = available(gpu_layers)
     if needs is None or free is None:
         return
+    if request.max_tokens >= min(needs.contexts):
+        raise RoomProblem(
+            f"{name}: ideas of up to {request.max_tokens} tokens are asked for, but a model of it holds {min(needs.contexts)}\n"
+            "lower --max-tokens"
+        )
     program = footprint.PROGRAM if needs.models else 0
     room = free + held - program
     wanted = needs.of(request, cache_type, threads).needed
@@ -122,7 +128,8 @@ def check(
 def ways_out(needs: Needs, request: Request, cache_type: str, room: int, threads: int | None) -> Iterator[str]:
     """Each single setting that makes it fit, with its largest value that does; else two that do together."""
     slots = tokens = 0
-    if cache_type != "q8_0" and needs.of(request, "q8_0", threads).needed <= room:
+    whole_blocks = all(shape.head % BLOCK == 0 for shape in needs.shapes)
+    if cache_type != "q8_0" and whole_blocks and needs.of(request, "q8_0", threads).needed <= room:
         yield "--cache-type q8_0"
     if slots := largest_slots(needs, request, cache_type, room, threads):
         yield f"--slots {slots}"

@@ -1,7 +1,8 @@
 """Text as it may reach a screen: no control characters, whatever a model or a file says."""
 
 # C0 and C1 without newline and tab: a model that writes an escape sequence must not move the cursor.
-CONTROL = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)])
+# Neither may one that turns the direction of everything behind it (the marks that Arabic and Hebrew need stay).
+CONTROL = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 del CONTROL[ord("\n")], CONTROL[ord("\t")]
 
 

@@ -142,5 +142,5 @@ def test_the_catalogue_knows_the_starter_as_its_files_do(needs: fit.Needs) -> No
 
     found = fit.needs_by_catalogue(read_file(shipped_file()).pairs["starter"])
     assert found
-    assert found.shapes == needs.shapes
+    assert found.shapes == tuple(replace(shape, head=0) for shape in needs.shapes)
     assert abs(found.of(REQUEST).needed / needs.of(REQUEST).needed - 1) < 0.1

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from baco_local.cli.main import cli
+from baco_local.library import Library
 
 # Notes what is asked of sockets, in every Python process that finds it, and refuses it.
 SPY = """
@@ -26,10 +27,24 @@ sys.addaudithook(heard)
 
 
 def commands(starter: dict[str, Path], tmp_path: Path) -> dict[str, list[Any]]:
-    """One of every command, on the real pair where it takes one."""
+    """One of every command, on the real pair where it takes one; ID stands for an idea that the first one wrote."""
     files = ["--base", starter["base"], "--aligned", starter["aligned"]]
+    few = ["-n", 1, "--max-tokens", 4]
     return {
         "ideas": ["Names for a boat", "-n", 2, "--max-tokens", 8, *files],
+        "more": ["ID", *few],
+        "branch": ["ID", *few],
+        "history": [],
+        "show": ["ID", "--trace"],
+        "search": ["boat"],
+        "star": ["ID"],
+        "unstar": ["ID"],
+        "tag": ["ID", "sea"],
+        "note": ["ID", "a note"],
+        "export": ["--format", "jsonl", "-o", tmp_path / "ideas.jsonl"],
+        "import": [tmp_path / "ideas.jsonl"],
+        "backup": [tmp_path / "backup.db"],
+        "rm": ["ID"],
         "bench": ["--variants", 1, "--rounds", 1, "--max-tokens", 48, *files],
         "models": ["add", "mine", *files],
         "doctor": [],
@@ -56,11 +71,16 @@ def test_every_command_but_pull_works_without_a_network(starter: dict[str, Path]
     examples = commands(starter, tmp_path)
     assert set(examples) == set(cli.commands) - {"pull"}
     environment, log = spied(tmp_path)
+    idea = ""
     for name, arguments in examples.items():
-        command = [*isolated(), sys.executable, "-P", "-m", "baco_local", name, *map(str, arguments)]
+        given = [idea if one == "ID" else str(one) for one in arguments]
+        command = [*isolated(), sys.executable, "-P", "-m", "baco_local", name, *given]
         done = subprocess.run(command, capture_output=True, timeout=300, env=os.environ | environment)
         assert done.returncode == 0, (name, done.stderr)
         assert not log.exists(), (name, log.read_text())
+        if not idea:
+            with Library(tmp_path / "home" / "data" / "library.db") as library:
+                idea = library.ideas(library.history()[0].node.id)[0].id
 
 
 def test_the_spy_hears(tmp_path: Path, baco: Any) -> None:

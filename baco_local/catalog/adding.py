@@ -5,7 +5,7 @@ from pathlib import Path
 
 from baco_local.catalog import writing
 from baco_local.catalog.checksums import checksum
-from baco_local.catalog.entries import ModelFile, PairEntry
+from baco_local.catalog.entries import GIVEN, ModelFile, PairEntry
 from baco_local.catalog.examine import Examined, demand_one_vocabulary, examine
 from baco_local.catalog.given import file_at
 from baco_local.catalog.reading import NAME, default_name, read_catalog, user_file
@@ -41,7 +41,7 @@ def added(
             )
         writing.add(entry, replace)
         return entry, []
-    examined = examine(entry)
+    examined = examine(dataclasses.replace(entry, origin=GIVEN))
     if same_vocabulary:
         demand_one_vocabulary(examined)
     entry = identified(entry, examined, title, licence)

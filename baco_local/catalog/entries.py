@@ -108,7 +108,7 @@ class Shape:
 
     layers; embedding: width of a token's vector; kv: width of the keys that one token keeps, all layers
     together, and as much for the values; feed_forward; vocabulary: tokens; state: bytes that one
-    sequence keeps in recurrent layers.
+    sequence keeps in recurrent layers; head: width of the keys and values of one head, 0 where it is not known.
     """
 
     layers: int
@@ -117,6 +117,7 @@ class Shape:
     feed_forward: int
     vocabulary: int
     state: int = 0
+    head: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,10 @@ def examine(entry: PairEntry, checksums: bool = True) -> Examined:
         warnings.append(
             f"{base.path.name} has a chat template and {aligned.path.name} has none: are base and aligned swapped?"
         )
+    elif not aligned.has_template and not template:
+        warnings.append(
+            f"{aligned.path.name} has no chat template: as the aligned side it can't be given a task, only --continue a text"
+        )
     return Examined(entry, base, aligned, lora, template, tuple(warnings))
 
 

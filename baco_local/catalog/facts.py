@@ -1,9 +1,9 @@
 """What a GGUF file is, as its header says: a model or an adapter, how large, how exact, whose vocabulary."""
 
 import functools
+import math
 from collections import Counter
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 
 from baco_local.catalog.entries import Shape
@@ -77,7 +77,7 @@ def facts_in(header: Header) -> Facts:
         licence=header.text("general.license") or "not stated",
         quantisation=quantisation(header),
         size=header.size,
-        parameters=sum(prod(tensor.shape) for tensor in header.tensors),
+        parameters=sum(math.prod(tensor.shape) for tensor in header.tensors),
         n_ctx_train=header.number(f"{architecture}.context_length"),
         n_vocab=n_vocab,
         tokenizer=" ".join(filter(None, [header.text("tokenizer.ggml.model"), header.text("tokenizer.ggml.pre")])),
@@ -125,6 +125,7 @@ def shape_in(header: Header, architecture: str, n_vocab: int) -> Shape | None:
         kv=kv,
         feed_forward=max([0, *per_layer("feed_forward_length", 0)]),
         vocabulary=n_vocab,
+        head=keys if keys == values else math.gcd(keys, values),
         state=state_in(header, architecture, layers, embedding, per_layer("attention.head_count_kv", 0)),
     )
 

@@ -4,14 +4,14 @@ llama.cpp ends the process on some damaged files, so a header is never shown to 
 read here, where every length is checked against the file. (Format: ggml's docs/gguf.md.)
 """
 
-import contextlib
-import mmap
+import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from baco_local.catalog.bytes_of import cut_short, damaged, opened, part_of
 from baco_local.catalog.quantisation import TYPES
 from baco_local.errors import ModelProblem
 from baco_local.text import one_line
@@ -20,6 +20,7 @@ SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "
 STRING, ARRAY = 8, 9
 MOST_KEYS, MOST_TENSORS, MOST_DIMENSIONS = 1 << 16, 1 << 20, 4
 LONGEST_KEY = 1 << 16  # bytes
+BEGINNING, LONGEST_HEADER = 1 << 20, 1 << 30  # bytes that are read of a file at first, and at most
 KEPT = 1 << 12  # numbers of an array that is read at once
 SPLIT = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")
 
@@ -38,9 +39,10 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """Where an array lies: offset of its first item, how many, and their kind."""
+    """Where an array lies: offset of its first item and behind its last, how many, and their kind."""
 
     offset: int
+    end: int
     count: int
     kind: int
 
@@ -72,14 +74,13 @@ class Header:
         array = self.arrays.get(key)
         if not array or array.kind != STRING:
             return []
-        found, length = [], struct.Struct("<Q").unpack_from
-        with opened(self.path) as data:
-            at = array.offset
-            Reader(self.path, data, at).skip_strings(array.count)  # the file may have changed meanwhile
-            for _ in range(array.count):
-                size = length(data, at)[0]
-                at += 8 + size
-                found.append(data[at - size : at])
+        data = part_of(self.path, array.offset, array.end)
+        Reader(self.path, data, len(data)).skip_strings(array.count)  # the file may have changed meanwhile
+        found, at, length = [], 0, struct.Struct("<Q").unpack_from
+        for _ in range(array.count):
+            size = length(data, at)[0]
+            at += 8 + size
+            found.append(data[at - size : at])
         return found
 
     def numbers(self, key: str) -> tuple[int | float | bool, ...]:
@@ -87,15 +88,22 @@ class Header:
         array = self.arrays.get(key)
         if not array or array.kind == STRING:
             return ()
-        with opened(self.path) as data:
-            return Reader(self.path, data, array.offset).take(SCALARS[array.kind], array.count)
+        data = part_of(self.path, array.offset, array.end)
+        return Reader(self.path, data, len(data)).take(SCALARS[array.kind], array.count)
+
+
+class More(Exception):
+    """The header goes on behind what was read of the file."""
 
 
 class Reader:
-    """Takes one value after the other, and never one that the file is too short for."""
+    """Takes one value after the other, and never one that the file is too short for.
 
-    def __init__(self, path: Path, data: mmap.mmap, at: int = 0) -> None:
-        self.path, self.data, self.at = path, data, at
+    data: the beginning of the file; size: bytes of the whole. Raises More where the beginning is too short.
+    """
+
+    def __init__(self, path: Path, data: bytes, size: int) -> None:
+        self.path, self.data, self.size, self.at = path, data, size, 0
 
     def take(self, form: str, count: int = 1) -> tuple[int | float | bool, ...]:
         size = struct.calcsize(f"<{form}")
@@ -116,46 +124,65 @@ class Reader:
         return self.data[self.at - size : self.at]
 
     def skip_strings(self, count: int) -> None:
-        if count > len(self.data) // 8:
-            raise cut_short(self.path)
+        self.room(8 * count)
         data, at, end, length = self.data, self.at, len(self.data), struct.Struct("<Q").unpack_from
         for _ in range(count):
             if at + 8 > end:
-                raise cut_short(self.path)
+                break
             at += 8 + length(data, at)[0]
         self.at = at
-        self.room(0)
+        self.room(0 if at <= end else 1)
 
     def room(self, size: int) -> None:
-        if self.at + size > len(self.data):
+        if self.at + size > self.size:
             raise cut_short(self.path)
+        if self.at + size > len(self.data):
+            raise More
 
 
 def read_header(path: Path) -> Header:
     """Raises ModelProblem for a file that is missing, no GGUF, damaged, cut short, or a part of a split one
     that isn't the first or lacks another."""
-    with opened(path) as data:
-        reader = Reader(path, data)
-        if data[:4] != b"GGUF":
-            raise ModelProblem(f"{path}: is not a GGUF file; download it again, or give another file")
-        reader.at = 4
-        version, count, keys = reader.whole("I"), reader.whole(), reader.whole()
-        if version not in (2, 3):
-            raise damaged(path, f"its format version is {version}, which llama.cpp does not read")
-        if keys > MOST_KEYS or count > MOST_TENSORS:
-            raise damaged(path, f"it claims to hold {count} tensors and {keys} values")
-        values, arrays = read_values(reader, keys)
-        tensors, end = read_tensors(reader, count)
-        alignment = values.get("general.alignment", 32)
-        if not isinstance(alignment, int) or not 0 < alignment <= 1 << 16:
-            raise damaged(path, "its alignment is not a number that makes sense")
-        start = -(-reader.at // alignment) * alignment
-        if tensors and start + end > len(data):
-            raise cut_short(path, start + end)
-        size = len(data)
-    header = Header(path, values, arrays, tensors, size)
+    header = parsed(path, parse)
     parts = header.number("split.count", 1)
     return header if parts <= 1 else whole_split(header, parts)
+
+
+def parse(reader: Reader) -> Header:
+    path = reader.path
+    reader.room(4)
+    if reader.data[:4] != b"GGUF":
+        raise ModelProblem(f"{path}: is not a GGUF file; download it again, or give another file")
+    reader.at = 4
+    version, count, keys = reader.whole("I"), reader.whole(), reader.whole()
+    if version not in (2, 3):
+        raise damaged(path, f"its format version is {version}, which llama.cpp does not read")
+    if keys > MOST_KEYS or count > MOST_TENSORS:
+        raise damaged(path, f"it claims to hold {count} tensors and {keys} values")
+    values, arrays = read_values(reader, keys)
+    tensors, end = read_tensors(reader, count)
+    alignment = values.get("general.alignment", 32)
+    if not isinstance(alignment, int) or not 0 < alignment <= 1 << 16:
+        raise damaged(path, "its alignment is not a number that makes sense")
+    start = -(-reader.at // alignment) * alignment
+    if tensors and start + end > reader.size:
+        raise cut_short(path, start + end)
+    return Header(path, values, arrays, tensors, reader.size)
+
+
+def parsed(path: Path, parse: Callable[[Reader], Header]) -> Header:
+    """Reads as much of the file's beginning as `parse` needs."""
+    with opened(path) as file:
+        size, head = os.fstat(file.fileno()).st_size, BEGINNING
+        while True:
+            file.seek(0)
+            data = file.read(head)
+            try:
+                return parse(Reader(path, data, size))
+            except More:
+                if len(data) < head or head > LONGEST_HEADER:  # the file shrinks under our hands, or claims too much
+                    raise cut_short(path) from None
+                head *= 4
 
 
 def read_values(reader: Reader, keys: int) -> tuple[dict[str, Value], dict[str, Array]]:
@@ -165,10 +192,10 @@ def read_values(reader: Reader, keys: int) -> tuple[dict[str, Value], dict[str, 
         key = reader.string(LONGEST_KEY).decode("utf-8", "replace")
         kind = reader.whole("I")
         if kind == STRING:
-            values[key] = reader.string(len(reader.data)).decode("utf-8", "replace")
+            values[key] = reader.string(reader.size).decode("utf-8", "replace")
         elif kind == ARRAY:
             kind, count = reader.whole("I"), reader.whole()
-            arrays[key] = Array(reader.at, count, kind)
+            start = reader.at
             if kind == STRING:
                 reader.skip_strings(count)
             elif kind in SCALARS:
@@ -176,9 +203,10 @@ def read_values(reader: Reader, keys: int) -> tuple[dict[str, Value], dict[str, 
                 reader.room(count * size)
                 if count <= KEPT:
                     values[key] = reader.take(SCALARS[kind], count)
-                reader.at = arrays[key].offset + count * size
+                reader.at = start + count * size
             else:
                 raise damaged(reader.path, f"the value {one_line(key, 60)!r} has an unknown kind")
+            arrays[key] = Array(start, reader.at, count, kind)
         elif kind in SCALARS:
             values[key] = reader.take(SCALARS[kind])[0]
         else:
@@ -226,45 +254,10 @@ def whole_split(first: Header, parts: int) -> Header:
             "download all parts into one folder"
         )
     tensors, size = list(first.tensors), first.size
-    for path in paths[1:]:
-        with opened(path) as data:
-            reader = Reader(path, data, 4)
-            if data[:4] != b"GGUF" or reader.whole("I") not in (2, 3):
-                raise damaged(path, "it is no GGUF part")
-            count, keys = reader.whole(), reader.whole()
-            if keys > MOST_KEYS or count > MOST_TENSORS:
-                raise damaged(path, f"it claims to hold {count} tensors and {keys} values")
-            read_values(reader, keys)
-            found, end = read_tensors(reader, count)
-            if reader.at + end > len(data) + (1 << 16):
-                raise cut_short(path, reader.at + end)
-            tensors += found
-            size += len(data)
+    for number, path in enumerate(paths[1:], 2):
+        found = parsed(path, parse)
+        if (found.number("split.no"), found.number("split.count")) != (number - 1, parts):
+            raise ModelProblem(f"{path}: is not part {number} of {parts}; download it again")
+        tensors += found.tensors
+        size += found.size
     return Header(first.path, first.values, first.arrays, tuple(tensors), size)
-
-
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[mmap.mmap]:
-    try:
-        if path.is_dir():
-            raise ModelProblem(f"{path}: is a folder; give the GGUF file inside it")
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            yield data
-    except FileNotFoundError:
-        raise ModelProblem(f"{path}: no such file") from None
-    except ValueError:  # mmap's, for an empty file or one that is no file
-        raise ModelProblem(f"{path}: is empty; download it again, or give another file") from None
-    except OSError as error:
-        raise ModelProblem(f"{path}: can't be read ({error.strerror})") from None
-
-
-def damaged(path: Path, why: str) -> ModelProblem:
-    return ModelProblem(f"{path}: is damaged: {why}; download it again")
-
-
-def cut_short(path: Path, wanted: int = 0) -> ModelProblem:
-    """wanted: bytes that it should have, where the header could be read to its end."""
-    here = path.stat().st_size / 1e6
-    if not wanted:
-        return ModelProblem(f"{path}: is cut short or damaged ({here:,.1f} MB are here); download it again")
-    return ModelProblem(f"{path}: is cut short: {here:,.1f} of {wanted / 1e6:,.1f} MB are here; download it to the end")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -36,7 +37,8 @@ SETTINGS_KEYS: dict[str, Kind] = {
     "router": str,
     **dict.fromkeys(("threshold", "temperature", "top_p", "min_p"), (int, float)),
 }
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.IGNORECASE)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+LARGEST = 16 << 20  # bytes of a models.toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,27 @@ def user_file() -> Path:
 def read_catalog() -> Catalog:
     """Shipped pairs overlaid by the user's. Raises UsageProblem naming file, table and key."""
     pairs = read_file(shipped_file()).pairs
-    if user_file().exists() or user_file().is_symlink():
+    if there(user_file()):
         own = read_file(user_file())
         pairs = {name: pinned(pair, own.pins) for name, pair in (pairs | own.pairs).items()}
     return Catalog(pairs)
 
 
+def there(path: Path) -> bool:
+    """A link that leads nowhere is there too: it is a mistake that has to be told."""
+    try:
+        path.lstat()
+        return True
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise UsageProblem(f"{path}: can't be read ({error.strerror})") from None
+
+
 def read_file(path: Path) -> Content:
     try:
+        if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST):
+            raise UsageProblem(f"{path}: is no catalogue: a device, a pipe, a folder, or too large")
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageProblem(f"{path}: can't be read ({error.strerror})") from None
@@ -92,7 +107,7 @@ def parsed(path: Path, text: str) -> Content:
     """The content of a models.toml; `path` is what it is called in complaints, and where its relative paths start."""
     try:
         content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or a number of thousands of digits
         raise UsageProblem(f"{path}: not valid TOML: {one_line(str(error))}") from None
     check(path, "the file", content, {"pairs": dict, "pins": dict})
     pairs = {name: read_pair(path, name, table) for name, table in content.get("pairs", {}).items()}
@@ -106,7 +121,10 @@ def read_pair(path: Path, name: str, table: Any) -> PairEntry:
     if not isinstance(table, dict):
         raise UsageProblem(f"{path}: {where}: must be a table")
     check(path, where, table, PAIR_KEYS, ("title", "licence", "base", "aligned"))
-    check(path, f"[pairs.{name}.settings]", table.get("settings", {}), SETTINGS_KEYS)
+    settings = table.get("settings", {})
+    check(path, f"[pairs.{name}.settings]", settings, SETTINGS_KEYS)
+    if not all(isinstance(value, str) or math.isfinite(value) for value in settings.values()):
+        raise UsageProblem(f"{path}: [pairs.{name}.settings]: its numbers must be finite")
     base = read_side(path, f"[pairs.{name}.base]", table["base"])
     aligned, lora = read_aligned(path, f"[pairs.{name}.aligned]", table["aligned"])
     return PairEntry(
@@ -122,7 +140,7 @@ def read_pair(path: Path, name: str, table: Any) -> PairEntry:
         shared=table.get("shared_vocabulary"),
         checked=table.get("checked"),
         shapes=read_shapes(path, f"[pairs.{name}.shape]", table.get("shape")),
-        settings=table.get("settings", {}),
+        settings=settings,
     )
 
 
@@ -150,6 +168,9 @@ def read_side(path: Path, where: str, table: dict[str, Any], key: str = "source"
         raise UsageProblem(f"{path}: {where}: a file: source stands alone")
     size, sha256 = read_identity(path, where, table)
     file = table.get("file") or default_name(sources[0])
+    own = sources[0].kind == "file" and "file" not in table  # used where it lies, whatever it is called
+    if own:
+        return ModelFile(sources, file, size, sha256, table.get("about"))
     if Path(file).name != file or file.startswith(".") or one_line(file) != file:
         raise UsageProblem(f"{path}: {where}: file must be a plain file name, not a path")
     return ModelFile(sources, file, size, sha256, table.get("about"))

@@ -112,22 +112,22 @@ def remove(section: str, key: str) -> None:
 
 
 def owned_lines(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each line with the table that it belongs to; blank lines and comments before a header belong to that header's."""
+    """Each line with the table that it belongs to: blank lines to that of the next line, comments to none."""
     path: tuple[str, ...] = ()
-    waiting: list[str] = []
+    blank: list[str] = []
     for line in text.splitlines(keepends=True):
-        if not line.strip() or line.lstrip().startswith("#"):
-            waiting.append(line)
-            continue
-        if found := header(line):
-            # what waited is nobody's but the file's: it stays whatever becomes of the tables around it
-            yield from ((one, ()) for one in waiting)
-            path = found
+        if line.lstrip().startswith("#"):
+            yield from ((one, ()) for one in blank)
+            yield line, ()  # it stays whatever becomes of the tables around it
+            blank = []
+        elif not line.strip():
+            blank.append(line)
         else:
-            yield from ((one, path) for one in waiting)
-        waiting = []
-        yield line, path
-    yield from ((one, ()) for one in waiting)
+            path = header(line) or path
+            yield from ((one, path) for one in blank)
+            yield line, path
+            blank = []
+    yield from ((one, ()) for one in blank)
 
 
 def header(line: str) -> tuple[str, ...] | None:
@@ -150,7 +150,10 @@ def edit(change: Callable[[str, dict[str, Any]], tuple[str, dict[str, Any]]], ot
     """`change` gets the text and its content, and gives both as they should be; one process at a time."""
     from tomlkit.exceptions import TOMLKitError
 
-    path = user_file().resolve()  # the file itself, where a link leads to it
+    try:
+        path = user_file().resolve()  # the file itself, where a link leads to it
+    except (OSError, RuntimeError) as error:
+        raise UsageProblem(f"{user_file()}: can't be written ({error})") from None
     try:
         with FileLock(paths.made("config") / ".models.toml.lock", timeout=PATIENCE):
             whole = path.read_bytes().decode("utf-8-sig") if path.exists() else ""

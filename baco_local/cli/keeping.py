@@ -63,7 +63,7 @@ class Keeping:
         try:
             if self.recorder:
                 self.recorder.close()
-                if self.recorder.pieces:
+                if any(piece.stored for piece in self.recorder.pieces.values()):
                     self.say(f"kept: baco-local show {self.prompt}")
         except LibraryProblem as problem:
             self.complained = False

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-A_FILE = click.Path(path_type=Path)
+A_FILE = click.Path(path_type=Path, readable=False)
 
 
 def of_files(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -76,7 +76,7 @@ def ideas(connection: sqlite3.Connection, prompt: Node, *, starred: bool = False
 def search(connection: sqlite3.Connection, text: str, *, limit: int = 20, starred: bool = False) -> list[Hit]:
     """Nodes whose own text has all the words, or words that begin so; the best first. "In quotes": one behind the other."""
     query = as_query(text)
-    condition = "AND pk IN (SELECT node FROM marks WHERE kind = 'star')" if starred else ""
+    condition = "AND nodes.pk IN (SELECT node FROM marks WHERE kind = 'star')" if starred else ""
     found = connection.execute(
         f"SELECT words.rowid, snippet(words, 0, ?, ?, '…', {WIDTH}) FROM words JOIN nodes ON nodes.pk = words.rowid "
         "JOIN sessions ON sessions.pk = nodes.session "

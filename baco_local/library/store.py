@@ -155,10 +155,8 @@ def complaint(path: Path, error: sqlite3.Error) -> LibraryProblem:
         )
     if "not a database" in said:
         return LibraryProblem(f"{path}: is not a library; move it away, or put a backup in its place")
-    if "full" in said:
-        return LibraryProblem(
-            f"{path}: the disk is full; make room: what is not kept yet is kept as soon as there is some"
-        )
+    if "full" in said or "I/O" in said:
+        return LibraryProblem(f"{path}: can't be written: the disk is full, or fails ({said})")
     if "readonly" in said or "unable to open" in said:
         return LibraryProblem(
             f"{path}: can't be written ({said}); make it yours, or set BACO_LOCAL_HOME to another folder"
