@@ -32,24 +32,33 @@ MOST = 10**9  # prompts: all of them
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of stdout.")
 def export(
     ids: tuple[str, ...], starred: bool, tag: str | None, since: str | None, form: str, output: Path | None
-) -> int:
+) -> None:
     """Write out the prompts IDS with their ideas, or the whole library. A file is only replaced when everything is written."""
     from baco_local.library import Library
 
+    with Library() as library:
+        try:
+            with written_to(output) as file:
+                for prompt in prompts(library, ids, starred, tag, since):
+                    file.write(exported(library, prompt, starred, tag, form).encode("utf-8", "replace"))
+        except LibraryProblem:
+            if form != "jsonl" or ids or starred or tag or since or output is None:
+                raise
+            salvage(library, output)
+
+
+def salvage(library: Any, output: Path) -> None:
+    """Of a damaged library, what can be read. Raises LibraryProblem, saying how much could not."""
     lost = 0
-    with Library() as library, written_to(output) as file:
-        for prompt in prompts(library, ids, starred, tag, since):
-            try:
-                text = exported(library, prompt, starred, tag, form)
-            except LibraryProblem:
-                lost += 1
-                continue
-            file.write(text.encode("utf-8", "replace"))
-    if lost:
-        raise LibraryProblem(
-            f"{library.path}: is damaged: {lost} prompts could not be read; everything else was written"
-        )
-    return 0
+    with written_to(output) as file:
+        for row in library.salvage():
+            lost += row is None
+            if row:
+                file.write((json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
+    raise LibraryProblem(
+        f"{library.path}: is damaged: {lost} of its nodes could not be read; {output} has all others\n"
+        f"put a backup in its place, or move it away, then: baco-local import {output}"
+    )
 
 
 def prompts(library: Any, ids: tuple[str, ...], starred: bool, tag: str | None, since: str | None) -> list[Any]:

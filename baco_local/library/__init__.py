@@ -9,6 +9,5 @@ with Library() as library:
 
 from baco_local.library.book import Library
 from baco_local.library.nodes import Entry, Hit, Node
-from baco_local.library.recording import Recorder
 
-__all__ = ["Entry", "Hit", "Library", "Node", "Recorder"]
+__all__ = ["Entry", "Hit", "Library", "Node"]

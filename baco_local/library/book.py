@@ -8,15 +8,17 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from baco_local.collaboration.variant import Token
 from baco_local.errors import UsageProblem
 from baco_local.library import exchange, finding, ids, marking, nodes, store
 from baco_local.library.nodes import Entry, Hit, Node
-from baco_local.library.recording import Recorder
 from baco_local.library.writer import Result, Writer
 from baco_local.text import clean
+
+if TYPE_CHECKING:  # reading needs neither them nor numpy
+    from baco_local.collaboration.variant import Token
+    from baco_local.library.recording import Recorder
 
 
 class Library:
@@ -74,7 +76,7 @@ class Library:
             node = self.node(node.parent)
         return node
 
-    def trace(self, id: str) -> tuple[Token, ...]:
+    def trace(self, id: str) -> "tuple[Token, ...]":
         """Who wrote each token, and what the router saw; () where none was kept."""
         with self._reading() as connection:
             _, pk = ids.resolve(connection, id, ("nodes",))
@@ -126,7 +128,7 @@ class Library:
 
     # keeping
 
-    def record(self, text: str, origin: Mapping[str, Any], *, session: str | None = None) -> tuple[str, Recorder]:
+    def record(self, text: str, origin: Mapping[str, Any], *, session: str | None = None) -> "tuple[str, Recorder]":
         """A new prompt, in a new session or in one that is there: its id, and what to tell a session's events."""
 
         def insert(connection: sqlite3.Connection) -> tuple[str, int, int]:
@@ -145,16 +147,20 @@ class Library:
             ).fetchone()
             return name, pk, chosen
 
+        from baco_local.library.recording import Recorder
+
         name, pk, chosen = self.writer.do(insert)
         return name, Recorder(self.writer, pk, chosen, origin)
 
-    def record_below(self, id: str, origin: Mapping[str, Any]) -> Recorder:
+    def record_below(self, id: str, origin: Mapping[str, Any]) -> "Recorder":
         """More below a node that is there: variants of a prompt, or what goes on from an idea."""
 
         def find(connection: sqlite3.Connection) -> tuple[int, int]:
             _, pk = ids.resolve(connection, id, ("nodes",))
             [session] = connection.execute("SELECT session FROM nodes WHERE pk = ?", [pk]).fetchone()
             return pk, session
+
+        from baco_local.library.recording import Recorder
 
         return Recorder(self.writer, *self.writer.do(find), origin)
 
@@ -164,6 +170,11 @@ class Library:
         """All that is known of nodes and of what is above them, as JSON objects that `read` takes."""
         with self._reading() as connection:
             yield from exchange.rows(connection, [node.pk for node in nodes_])
+
+    def salvage(self) -> Iterator[dict[str, Any] | None]:
+        """What can still be read of a damaged library, as `export` gives it; None for every node that can't be read."""
+        with self._reading() as connection:
+            yield from exchange.salvaged(connection)
 
     def read(self, lines: Iterable[str], name: str = "the file") -> tuple[int, int]:
         """Takes in what `export` gave: (new nodes, nodes that were there already). All or nothing."""

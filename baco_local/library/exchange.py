@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from baco_local.errors import UsageProblem
-from baco_local.library import ids, traces
+from baco_local.library import ids
 from baco_local.library.nodes import Node, marks_of
 from baco_local.text import clean
 
@@ -37,6 +37,20 @@ def rows(connection: sqlite3.Connection, pks: Iterable[int]) -> Iterator[dict[st
         record["marks"] = marks_of(connection, [pk]).get(pk, {})
         record["trace"] = base64.b64encode(data).decode() if data else None
         yield record
+
+
+def salvaged(connection: sqlite3.Connection) -> Iterator[dict[str, Any] | None]:
+    """The same of a damaged library: every node that can still be read, and None for each that can't."""
+    [last] = connection.execute("SELECT max(pk) FROM nodes").fetchone()
+    given: set[str] = set()
+    for pk in range(1, (last or 0) + 1):
+        try:
+            if connection.execute("SELECT 1 FROM nodes WHERE pk = ?", [pk]).fetchone():
+                new = [row for row in rows(connection, [pk]) if row["id"] not in given]
+                given.update(row["id"] for row in new)
+                yield from new
+        except sqlite3.DatabaseError:
+            yield None
 
 
 def with_parents(connection: sqlite3.Connection, pks: Iterable[int]) -> set[int]:
@@ -130,6 +144,8 @@ def insert(connection: sqlite3.Connection, record: dict[str, Any], pks: dict[str
         [*values.values(), record["session"], parent, origin],
     ).fetchone()
     if record["trace"]:
+        from baco_local.library import traces
+
         try:
             data = base64.b64decode(record["trace"], validate=True)
             traces.unpacked(data)

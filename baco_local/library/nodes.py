@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from baco_local.collaboration.variant import Token
-from baco_local.library import traces
+if TYPE_CHECKING:  # reading a history needs no numpy
+    from baco_local.collaboration.variant import Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +146,15 @@ def text_of(connection: sqlite3.Connection, row: Mapping[str, Any], whole: dict[
     return before
 
 
-def trace_of(connection: sqlite3.Connection, pk: int) -> tuple[Token, ...]:
+def trace_of(connection: sqlite3.Connection, pk: int) -> "tuple[Token, ...]":
     """Of the whole text; () where none was kept, as for edits, prompts, and what a crash cut off."""
     found = connection.execute(
         "SELECT data, parent, kept_tokens FROM nodes LEFT JOIN traces ON node = pk WHERE pk = ?", [pk]
     ).fetchone()
     if not found or found[0] is None:
         return ()
+    from baco_local.library import traces
+
     data, parent, kept = found
     before = trace_of(connection, parent)[:kept] if kept and parent is not None else ()
     if len(before) < kept:
