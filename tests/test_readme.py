@@ -37,7 +37,7 @@ def test_the_python_block_runs(starter: dict[str, Path]) -> None:
     import baco_local
     from baco_local import open_pair
 
-    [code] = blocks("python")
+    [code] = [block for block in blocks("python") if "open_pair" in block]
     said: list[str] = []
 
     def opened(_: str) -> Any:
@@ -54,6 +54,20 @@ def test_the_python_block_runs(starter: dict[str, Path]) -> None:
             baco_local.open_pair = before  # type: ignore[attr-defined]
     assert len(said) == 4
     assert all(re.match(r"\d+% base: ", line) for line in said)
+
+
+def test_the_librarys_python_block_runs(home: Path) -> None:
+    from baco_local.library import Library
+
+    [code] = [block for block in blocks("python") if "Library" in block]
+    with Library() as library:
+        name, recorder = library.record("Names for a boat", {})
+        recorder.close()
+    said: list[tuple[Any, ...]] = []
+    exec(code, {"print": lambda *parts: said.append(parts)})
+    assert ("Names for a boat", []) in said
+    with Library() as library:
+        library.remove(name, purge=True)
 
 
 def test_every_router_is_in_the_table() -> None:

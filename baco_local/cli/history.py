@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -63,9 +64,7 @@ def show(id: str, trace: bool, as_json: bool) -> None:
                     record["trace"] = [token_of(token) for token in library.trace(node.id)]
                 click.echo(json.dumps(record, ensure_ascii=False))
         elif len(nodes) > 1:
-            depths: dict[str, int] = {}
-            for node in nodes:
-                depths[node.id] = depth = depths.get(node.parent or "", -1) + 1
+            for node, depth in in_order(nodes):
                 click.echo("  " * depth + line_of(node))
         elif trace:
             for token in library.trace(nodes[0].id):
@@ -118,6 +117,19 @@ def tree_of(library: Any, id: str) -> list[Any]:
     except UsageProblem:
         return list(library.tree(id))
     return [node, *library.ideas(node.id)] if node.kind == "prompt" else [node]
+
+
+def in_order(nodes: list[Any]) -> Iterator[tuple[Any, int]]:
+    """Each node, followed by what came of it; and how deep it is."""
+    below: dict[str | None, list[Any]] = {}
+    there = {node.id for node in nodes}
+    for node in nodes:
+        below.setdefault(node.parent if node.parent in there else None, []).append(node)
+    waiting = [(node, 0) for node in reversed(below.get(None, []))]
+    while waiting:
+        node, depth = waiting.pop()
+        yield node, depth
+        waiting += [(child, depth + 1) for child in reversed(below.get(node.id, []))]
 
 
 def record_of(node: Any) -> dict[str, Any]:

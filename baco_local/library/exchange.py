@@ -167,8 +167,9 @@ def markdown(prompt: Node, ideas: Iterable[Node]) -> str:
     """A prompt as a heading, its ideas as a list, for reading."""
     parts = [f"## {one_line(prompt.text)}\n"]
     when = f"{prompt.created:%Y-%m-%d %H:%M}"
-    origin = ", ".join(str(prompt.origin[key]) for key in ("pair", "router") if prompt.origin.get(key))
-    parts.append(f"*{when}{', ' + origin if origin else ''}*\n")
+    options = prompt.origin.get("options", {})
+    facts = [when, prompt.origin.get("pair"), options.get("router"), options.get("threshold")]
+    parts.append(f"*{', '.join(str(fact) for fact in facts if fact is not None)}*\n")
     for idea in ideas:
         star = "\u2605 " if idea.starred else ""
         tags = "".join(f" #{tag}" for tag in idea.tags)

@@ -128,6 +128,11 @@ def test_branch_keeps_exactly_what_is_said(baco: Any, home: dict[str, str], kept
             [below] = shown(baco, home, branch["id"])
             assert (below["parent"], below["kind"], below["text"]) == (idea["id"], "branch", branch["text"])
             assert below["kept"] == len(beginning)
+    tree = baco("show", shown(baco, home, idea["id"])[0]["parent"], env=home).stdout.decode().splitlines()
+    [place] = [number for number, line in enumerate(tree) if line.strip().startswith(idea["id"])]
+    assert [line.startswith("    ") for line in tree[place + 1 : place + 5]] == [
+        True
+    ] * 4  # right below what they are of
     for at, says in (("0", "give 1 to"), ("99", "give 1 to"), ("not there", "does not say that")):
         wrong = baco("branch", idea["id"], "--at", at, env=home)
         assert (wrong.returncode, says in wrong.stderr.decode()) == (2, True)
