@@ -42,11 +42,6 @@ for command in COMMANDS:
     cli.add_command(command)
 
 
-def run() -> None:
-    """The `baco-local` script."""
-    sys.exit(code_of(sys.argv[1:]))
-
-
 def code_of(arguments: list[str]) -> int:
     try:
         if sys.stdout is None:

@@ -1,14 +1,11 @@
 """What each model reads before the first word: the aligned one its chat template, the base one plain text."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NoReturn
 
+from baco_local import template
 from baco_local.collaboration.settings import Request
 from baco_local.collaboration.side import Side
 from baco_local.errors import UsageProblem
-from baco_local.text import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,37 +47,16 @@ def chat(side: Side, system: str, prompt: str) -> list[int]:
 
 def render(side: Side, bos: str, eos: str, system: str, prompt: str) -> str:
     """The template's text for one task. A template without a system role gets both in one turn."""
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
-    environment.globals |= {"raise_exception": refuse, "strftime_now": today}
     task = {"role": "user", "content": prompt}
     merged = {"role": "user", "content": f"{system}\n\n{prompt}"}
-    attempts: list[list[dict[str, str]]] = (
-        [[{"role": "system", "content": system}, task], [merged]] if system else [[task]]
-    )
+    attempts = [[{"role": "system", "content": system}, task], [merged]] if system else [[task]]
     problem = ""
     for messages in attempts:
         try:
-            text = environment.from_string(side.chat_template or "").render(
-                messages=messages, add_generation_prompt=True, bos_token=bos, eos_token=eos, enable_thinking=False
-            )
-            text.encode()
-            return text
-        except Exception as error:  # a template is a program out of a file: it may raise anything
-            problem = one_line(f"{type(error).__name__}: {error}")
+            return template.render(side.chat_template or "", messages, bos, eos)
+        except template.TemplateProblem as failed:
+            problem = str(failed)
     raise UsageProblem(
         f"{side.name}: the aligned model's chat template failed ({problem})\n"
         "use another file as the aligned one, or --continue to carry on a text"
     )
-
-
-def refuse(message: str) -> NoReturn:
-    from jinja2 import TemplateError
-
-    raise TemplateError(message)
-
-
-today: Callable[[str], Any] = lambda form: datetime.now().strftime(form)  # noqa: E731

@@ -92,6 +92,13 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def virtual_memory() -> int:
+    """Address space of this process in bytes (Linux), what its limit is counted in; 0 elsewhere."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
 def cpu_name() -> str:
     with contextlib.suppress(OSError, IndexError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -15,14 +15,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from baco_local import paths
+from baco_local import paths, template
 from baco_local.catalog.facts import header_of
 from baco_local.errors import ModelProblem, Problem, RoomProblem
+from baco_local.runtime import machine
 from baco_local.runtime.vocabulary import cache_key
 from baco_local.text import one_line
 
 PATIENCE = 900  # seconds for the child: a large model on a slow disk
-FORMAT = 2  # of the remembered verdicts
+FORMAT = 3  # of the remembered verdicts
+# For one short conversation: seconds, bytes of memory, characters. Real templates take milliseconds.
+TEMPLATE_SECONDS, TEMPLATE_BYTES, TEMPLATE_LENGTH = 5, 1 << 29, 1 << 17
 CRASHES = {-number for name in ("SIGABRT", "SIGSEGV", "SIGFPE") if (number := getattr(signal, name, 0))}
 # Of a build for another CPU, a disk that went away, a closed terminal: none says anything about the file.
 OTHERS_FAULT = {-number for name in ("SIGILL", "SIGBUS", "SIGHUP") if (number := getattr(signal, name, 0))}
@@ -119,6 +122,8 @@ def ask_child(files: Sequence[Path], children: list[subprocess.Popen[bytes]]) ->
             "problem": f"llama.cpp could not run here (signal {-child.returncode}); see: baco-local doctor",
             "passing": True,
         }
+    if child.returncode == -getattr(signal, "SIGALRM", 0) and child.returncode:
+        return {"problem": "its chat template does not end; use another file"}
     said = [line for line in err.decode("utf-8", "replace").splitlines() if line.strip()]
     reasons = [line for line in said if "what()" in line or "GGML_ASSERT" in line or "Error" in line] or said
     reason = one_line(reasons[-1]) if reasons else f"exit status {child.returncode}"
@@ -149,11 +154,35 @@ def examine(path: Path, lora: Path | None = None) -> dict[str, Any]:
                     return {"problem": "computes no numbers (NaN), so the file is damaged; download it again"}
             finally:
                 context.close()
-            return {"usable": True}
+            adapters = header_of(lora).values.get("tokenizer.chat_template") if lora else None
+            templates = [found for found in (adapters, model.chat_template) if isinstance(found, str)]
+            return check_template(templates[0]) if templates else {"usable": True}
     except RoomProblem as problem:
         return {"problem": unnamed(problem, path, lora), "passing": True}
     except Problem as problem:
         return {"problem": unnamed(problem, path, lora), "passing": "llama-cpp-python" in str(problem)}
+
+
+def check_template(text: str) -> dict[str, Any]:
+    """One that fails is told when it is used; one that never ends, or fills the memory, must not be used at all."""
+    if hasattr(signal, "SIGALRM"):
+        signal.alarm(TEMPLATE_SECONDS)  # ends this process, which the parent understands
+    if used := machine.virtual_memory():
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (used + TEMPLATE_BYTES,) * 2)
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
+    for attempt in (messages, messages[1:]):
+        try:
+            if len(template.render(text, attempt, "<s>", "</s>")) > TEMPLATE_LENGTH:
+                return {"problem": "its chat template makes far too long a prompt; use another file"}
+            break
+        except MemoryError:
+            return {"problem": "its chat template fills the memory; use another file"}
+        except template.TemplateProblem as problem:
+            if "MemoryError" in str(problem):
+                return {"problem": "its chat template fills the memory; use another file"}
+    return {"usable": True}
 
 
 def unnamed(problem: Problem, *files: Path | None) -> str:

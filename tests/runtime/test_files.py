@@ -75,6 +75,24 @@ def test_a_vocabulary_that_makes_llama_cpp_throw(tmp_path: Path) -> None:
     assert "crashing" in problem(path)
 
 
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "does not end"),
+        ("{{ 'x' * 3000000000 }}", "fills the memory"),
+        ("{{ 'x' * 300000 }}", "far too long a prompt"),
+    ],
+)
+def test_a_template_that_never_ends_or_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str, says: str
+) -> None:
+    assert says in problem(write_model(tmp_path / "rude.gguf", CONTENT, {}, template=template))
+
+
+def test_a_template_that_fails_is_told_when_it_is_used(tmp_path: Path) -> None:
+    probe.check(write_model(tmp_path / "poor.gguf", CONTENT, {}, template="{{ nothing.at.all }}"))
+
+
 def test_verdicts_are_remembered_and_forgotten_with_the_file(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     probe.check(whole)
     asked: list[Path] = []
@@ -94,7 +112,7 @@ def test_a_model_without_a_template_is_read_as_such(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "5", '{"format": 2}', '{"format": 2, "files": {"KEY": 5}}', "[" * 100_000]
+    "content", ["", "{", "5", '{"format": 3}', '{"format": 3, "files": {"KEY": 5}}', "[" * 100_000]
 )
 def test_damaged_verdicts_are_asked_for_again(whole: Path, home: Path, content: str) -> None:
     path = home / "cache" / "verdicts.json"
