@@ -29,6 +29,10 @@ class LibraryProblem(Problem):
     """The library of ideas can't be read or written."""
 
 
+class DamagedLibrary(LibraryProblem):
+    """Its file is damaged; some of it may still be read."""
+
+
 def internal(error: Exception) -> Problem:
     """A fault of this program: its one line, with the place to report."""
     import traceback

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from baco_local.errors import UsageProblem
+from baco_local.errors import LibraryProblem, UsageProblem
 from baco_local.library import exchange, finding, ids, marking, nodes, store
 from baco_local.library.nodes import Entry, Hit, Node
 from baco_local.library.writer import Result, Writer
@@ -21,6 +21,14 @@ if TYPE_CHECKING:  # reading needs neither them nor numpy
     from baco_local.library.recording import Recorder
 
 
+def resolved(path: Path) -> Path:
+    """The file itself, however it is reached. Raises LibraryProblem for a link that leads back to itself."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise LibraryProblem(f"{path}: {error}") from None
+
+
 class Library:
     """Ideas that were kept. Use it in `with`, or close it. Any number of threads and processes may use one at a time.
 
@@ -29,7 +37,7 @@ class Library:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or store.default_path()
+        self.path = resolved(path or store.default_path())
         self.writer = Writer(self.path)
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
@@ -168,17 +176,31 @@ class Library:
 
     def export(self, nodes_: Iterable[Node]) -> Iterator[dict[str, Any]]:
         """All that is known of nodes and of what is above them, as JSON objects that `read` takes."""
+        wanted = [node.pk for node in nodes_]
         with self._reading() as connection:
-            yield from exchange.rows(connection, [node.pk for node in nodes_])
+            pks = sorted(exchange.with_parents(connection, wanted))
+        for pk in pks:
+            with self._reading() as connection:
+                row = exchange.row(connection, pk)
+            yield row
 
     def salvage(self) -> Iterator[dict[str, Any] | None]:
         """What can still be read of a damaged library, as `export` gives it; None for every node that can't be read."""
         with self._reading() as connection:
-            yield from exchange.salvaged(connection)
+            rows = exchange.salvaged(connection)
+        while True:
+            with self._reading():
+                row = next(rows, False)
+            if row is False:
+                return
+            yield row  # type: ignore[misc]
 
     def read(self, lines: Iterable[str], name: str = "the file") -> tuple[int, int]:
         """Takes in what `export` gave: (new nodes, nodes that were there already). All or nothing."""
-        return self.writer.do(lambda connection: exchange.read(connection, enumerate(lines, 1), name))
+        from baco_local.library import taking
+
+        found = taking.records(lines, name)  # before anything is locked: they may come slowly
+        return self.writer.do(lambda connection: taking.take(connection, found))
 
     def backup(self, path: Path) -> None:
         """A whole copy in one file, while others may go on writing. Raises LibraryProblem where `path` is taken."""
@@ -186,6 +208,7 @@ class Library:
             store.backup(connection, path)
 
     def close(self) -> None:
+        """Keeps what is left, and lets go of the file. What is asked for afterwards is refused."""
         self.writer.close()
         with self._lock:
             if self._connection:
@@ -203,6 +226,8 @@ class Library:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._lock, store.explained(self.path):
+            if self.writer.closed:
+                raise LibraryProblem(f"{self.path}: this library was closed; open it again")
             if self._connection is None:
                 self._connection = store.connect_to_read(self.path)
             yield self._connection

@@ -5,7 +5,7 @@ import sqlite3
 from datetime import datetime
 
 from baco_local.errors import UsageProblem
-from baco_local.library.nodes import MARK, UNMARK, Entry, Hit, Node, select
+from baco_local.library.nodes import MARK, UNMARK, Entry, Hit, Node, chunks, select
 
 WIDTH = 24  # words of an excerpt
 
@@ -22,20 +22,25 @@ def history(
     conditions = ["n.kind = 'prompt'", "n.deleted IS NULL", "s.deleted IS NULL"]
     values: list[float | str] = []
     if since:
+        try:
+            values.append(since.timestamp())
+        except (OverflowError, ValueError, OSError):
+            raise UsageProblem(f"{since}: is outside of what this system's clock knows") from None
         conditions.append("n.created >= ?")
-        values.append(since.timestamp())
     marked = marked_so(starred, tag)
     if marked:
         condition, given = marked
-        conditions.append(f"n.session IN (SELECT session FROM nodes WHERE deleted IS NULL AND {condition})")
+        conditions.append(
+            "n.pk IN (WITH RECURSIVE up (pk, parent) AS "
+            f"(SELECT pk, parent FROM nodes WHERE deleted IS NULL AND {condition} UNION "
+            "SELECT nodes.pk, nodes.parent FROM nodes JOIN up ON nodes.pk = up.parent) SELECT pk FROM up WHERE parent IS NULL)"
+        )
         values += given
-    chosen = connection.execute(
+    chosen = (
         f"SELECT n.pk FROM nodes n JOIN sessions s ON s.pk = n.session WHERE {' AND '.join(conditions)} "
-        "ORDER BY n.pk DESC LIMIT ?",
-        [*values, limit],
-    ).fetchall()
-    pks = [pk for (pk,) in chosen]
-    nodes = select(connection, f"n.pk IN ({', '.join('?' * len(pks))})", pks, "n.pk DESC")
+        "ORDER BY n.pk DESC LIMIT ?"
+    )
+    nodes = select(connection, f"n.pk IN ({chosen})", [*values, limit], "n.pk DESC")
     return [Entry(node, *counts(connection, node.pk)) for node in nodes]
 
 
@@ -85,7 +90,8 @@ def search(connection: sqlite3.Connection, text: str, *, limit: int = 20, starre
     ).fetchall()
     nodes = {
         node.pk: node
-        for node in select(connection, f"n.pk IN ({', '.join('?' * len(found))})", [pk for pk, _ in found])
+        for some in chunks([pk for pk, _ in found])
+        for node in select(connection, f"n.pk IN ({', '.join('?' * len(some))})", some)
     }
     return [Hit(nodes[pk], excerpt) for pk, excerpt in found if pk in nodes]
 

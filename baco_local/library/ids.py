@@ -39,6 +39,9 @@ def resolve(
             f"SELECT pk, id FROM {table} WHERE id >= ? AND id < ? LIMIT 4", [wanted, after]
         )
     ]
+    exact = [one for one in found if one[2] == wanted]
+    if len(exact) == 1:
+        return exact[0][0], exact[0][1]
     if not found:
         raise UsageProblem(f"nothing in the library has the id {prefix}; `baco-local history` shows them")
     if len(found) > 1:

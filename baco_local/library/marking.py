@@ -41,6 +41,8 @@ def edited(connection: sqlite3.Connection, pk: int, text: str) -> int:
     [node] = select(connection, "n.pk = ?", [pk])
     alike = takewhile(lambda pair: pair[0] == pair[1], zip(node.text, text, strict=False))
     kept = sum(1 for _ in alike)
+    while kept and (node.text[kept - 1 : kept] + text[kept - 1 : kept]).isalnum():
+        kept -= 1  # its own part holds whole words, so that they are found
     [session] = connection.execute("SELECT session FROM nodes WHERE pk = ?", [pk]).fetchone()
     [child] = connection.execute(
         "INSERT INTO nodes (id, session, parent, kind, created, text, kept, kept_tokens, stop) "
@@ -57,28 +59,38 @@ def put_aside(connection: sqlite3.Connection, table: str, pk: int, purge: bool) 
     else:
         pks = subtree(connection, pk)
     if purge:
-        connection.execute(f"DELETE FROM {table} WHERE pk = ?", [pk])
+        # leaves first: a cascade down a long chain is too deep for SQLite
+        connection.executemany("DELETE FROM nodes WHERE pk = ?", [(found,) for found in sorted(pks, reverse=True)])
+        if table == "sessions":
+            connection.execute("DELETE FROM sessions WHERE pk = ?", [pk])
         connection.execute("DELETE FROM sessions WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE session = sessions.pk)")
         connection.execute("DELETE FROM origins WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE origin = origins.pk)")
     elif table == "sessions":
         connection.execute("UPDATE sessions SET deleted = ? WHERE pk = ?", [time.time(), pk])
     else:
-        connection.executemany("UPDATE nodes SET deleted = ? WHERE pk = ?", [(time.time(), found) for found in pks])
+        now = time.time()
+        stamped = [(now, found) for found in pks]
+        connection.executemany("UPDATE nodes SET deleted = ? WHERE pk = ? AND deleted IS NULL", stamped)
     return len(pks)
 
 
 def bring_back(connection: sqlite3.Connection, table: str, pk: int) -> int:
-    """Undoes `put_aside` where nothing was purged; the nodes above come back with it."""
+    """Undoes `put_aside` where nothing was purged: what went with it, and what is above it. Returns how many nodes came."""
     if table == "sessions":
         connection.execute("UPDATE sessions SET deleted = NULL WHERE pk = ?", [pk])
-        return 1
-    pks = subtree(connection, pk)
-    above = connection.execute(
-        "WITH RECURSIVE above (pk, parent) AS (SELECT pk, parent FROM nodes WHERE pk = ? UNION ALL "
-        "SELECT nodes.pk, nodes.parent FROM nodes JOIN above ON nodes.pk = above.parent) SELECT pk FROM above",
-        [pk],
-    ).fetchall()
-    pks = list({*pks, *(found for (found,) in above)})
-    connection.executemany("UPDATE nodes SET deleted = NULL WHERE pk = ?", [(found,) for found in pks])
+        [count] = connection.execute(
+            "SELECT count(*) FROM nodes WHERE session = ? AND deleted IS NULL", [pk]
+        ).fetchone()
+        return int(count)
+    [stamp] = connection.execute("SELECT deleted FROM nodes WHERE pk = ?", [pk]).fetchone()
+    back = 0
+    for found in subtree(connection, pk):
+        done = connection.execute("UPDATE nodes SET deleted = NULL WHERE pk = ? AND deleted IS ?", [found, stamp])
+        back += done.rowcount if stamp is not None else 0
+    above: int | None = pk
+    while above is not None:
+        done = connection.execute("UPDATE nodes SET deleted = NULL WHERE pk = ? AND deleted IS NOT NULL", [above])
+        back += done.rowcount
+        [above] = connection.execute("SELECT parent FROM nodes WHERE pk = ?", [above]).fetchone()
     connection.execute("UPDATE sessions SET deleted = NULL WHERE pk = (SELECT session FROM nodes WHERE pk = ?)", [pk])
-    return len(pks)
+    return back

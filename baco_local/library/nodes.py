@@ -148,18 +148,26 @@ def text_of(connection: sqlite3.Connection, row: Mapping[str, Any], whole: dict[
 
 def trace_of(connection: sqlite3.Connection, pk: int) -> "tuple[Token, ...]":
     """Of the whole text; () where none was kept, as for edits, prompts, and what a crash cut off."""
-    found = connection.execute(
-        "SELECT data, parent, kept_tokens FROM nodes LEFT JOIN traces ON node = pk WHERE pk = ?", [pk]
-    ).fetchone()
-    if not found or found[0] is None:
-        return ()
     from baco_local.library import traces
 
-    data, parent, kept = found
-    before = trace_of(connection, parent)[:kept] if kept and parent is not None else ()
-    if len(before) < kept:
-        return ()
-    return before + traces.unpacked(data)
+    parts, wanted, at = [], 1 << 62, pk
+    while True:
+        found = connection.execute(
+            "SELECT data, parent, kept_tokens FROM nodes LEFT JOIN traces ON node = pk WHERE pk = ?", [at]
+        ).fetchone()
+        if not found or found[0] is None:
+            return ()
+        data, parent, kept = found
+        parts.append((traces.unpacked(data), kept, wanted))
+        if not kept or parent is None:
+            break
+        at, wanted = parent, kept
+    whole: tuple[Token, ...] = ()
+    for own, kept, wanted in reversed(parts):
+        if len(whole) < kept:
+            return ()
+        whole = (whole + own)[:wanted]
+    return whole
 
 
 def subtree(connection: sqlite3.Connection, pk: int) -> list[int]:

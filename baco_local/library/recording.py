@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from baco_local.collaboration.events import Began, Ended, Event, Wrote
-from baco_local.collaboration.variant import Variant
+from baco_local.collaboration.variant import Token, Variant
 from baco_local.errors import LibraryProblem
 from baco_local.library import ids, traces
 from baco_local.library.exchange import origin_pk
@@ -17,20 +17,27 @@ from baco_local.library.writer import Work, Writer
 
 @dataclass(slots=True)
 class Piece:
-    """A variant that is being written. pk: its node's, once it is in the database."""
+    """A variant that is being written. pk: its node's, once that is committed.
+
+    parent: index of the variant that it branched from, if that is of this run. Its text may still be cut, so until it has
+    ended the branch holds what it keeps of it, too.
+    """
 
     id: str
-    kind: str
     began: float  # seconds of the monotonic clock
     created: float
-    parent: int | None  # index of the variant that it branched from; None for the recorder's own root
-    kept: int  # characters
-    kept_tokens: int
+    kept: tuple[Token, ...]
+    parent: int | None
     pieces: list[str] = field(default_factory=list)
     ended: Variant | None = None
     moves: list[tuple[float, str, float | None]] = field(default_factory=list)
     pk: int | None = None
-    stored: int = 0  # pieces of text that are in the database, and one for its end
+    stored: int = 0  # pieces of text that are in the database
+    done: bool = False  # and its end, or given up
+
+    @property
+    def beginning(self) -> str:
+        return "".join(token.piece for token in self.kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +54,25 @@ class Recorder:
     """What one run adds below a node: variants below a prompt, or one that goes on from a variant.
 
     `tell` it every event, from one thread; it costs next to nothing. problem: why the newest try to keep it failed; None
-    once that is mended. ids: of the nodes, by the variants' index.
+    once that is mended.
     """
 
     def __init__(self, writer: Writer, root: int, session: int, origin: Mapping[str, Any]) -> None:
-        self.writer, self.root, self.session = writer, root, session
-        self.origin = origin
+        self.writer, self.root, self.session, self.origin = writer, root, session, origin
         self.problem: LibraryProblem | None = None
         self.pieces: dict[int, Piece] = {}
         writer.watch(self)
 
     def id_of(self, index: int) -> str:
+        """Of the node that the variant is, or will be."""
         return self.pieces[index].id
 
     def tell(self, event: Event) -> None:
         if isinstance(event, Wrote):
             self.pieces[event.index].pieces.append(event.token.piece)
         elif isinstance(event, Began):
-            self._begin(event)
+            now = time.monotonic()
+            self.pieces[event.index] = Piece(ids.new(), now, time.time(), event.kept or (), event.parent)
         elif isinstance(event, Ended):
             self.pieces[event.variant.index].ended = event.variant
 
@@ -72,103 +80,102 @@ class Recorder:
         """The knob was turned: noted in everything that is being written."""
         now = time.monotonic()
         for piece in list(self.pieces.values()):
-            if piece.ended is None:
+            if piece.ended is None and not piece.done:
                 piece.moves.append((round(now - piece.began, 3), router, threshold))
 
     def close(self) -> None:
-        """Keeps everything that is left. Raises LibraryProblem where that fails; what was kept before stays."""
-        self.writer.unwatch(self)
-        try:
-            if due := self.due():
-                work, kept = due
-                self.writer.do(work)
-                kept()
-            self.problem = None
-        except LibraryProblem as problem:
-            self.problem = problem
-            raise
-
-    def due(self) -> tuple[Work, Callable[[], None]] | None:
-        changed = [
-            Change(index, piece, len(piece.pieces), piece.ended)
-            for index, piece in list(self.pieces.items())
-            if piece.pk is None or piece.stored != len(piece.pieces) + (piece.ended is not None)
-        ]
-        changed = [change for change in changed if change.count or change.ended]
-        if not changed:
-            return None
-        pks: dict[int, int] = {}
-
-        def kept() -> None:  # only what is committed counts
-            self.problem = None
-            for change in changed:
-                change.piece.pk = pks[change.index]
-                change.piece.stored = change.count + (change.ended is not None)
-
-        return lambda connection: self._store(connection, changed, pks), kept
+        """Keeps everything that is left; what has not ended counts as cancelled. Raises LibraryProblem where that fails."""
+        self.writer.finish(self)
+        if self.problem:
+            raise self.problem
 
     def failed(self, problem: LibraryProblem) -> None:
         self.problem = problem
 
-    def _begin(self, event: Began) -> None:
-        kept = event.kept or ()
-        self.pieces[event.index] = Piece(
-            id=ids.new(),
-            kind="branch" if kept else "variant",
-            began=time.monotonic(),
-            created=time.time(),
-            parent=event.parent,
-            kept=sum(len(token.piece) for token in kept),
-            kept_tokens=len(kept),
-        )
+    def due(self, over: bool) -> tuple[Work, Callable[[], None]] | None:
+        """See `writer.Growing`."""
+        open_ = [(index, piece) for index, piece in list(self.pieces.items()) if not piece.done]
+        changed = [Change(index, piece, len(piece.pieces), piece.ended) for index, piece in open_]
+        changed = [one for one in changed if over or one.ended or one.count > one.piece.stored]
+        if not changed:
+            return None
+        pks: dict[int, int | None] = {}
 
-    def _store(self, connection: sqlite3.Connection, changed: list[Change], pks: dict[int, int]) -> None:
-        """Fills `pks`, by index."""
+        def kept() -> None:  # only what is committed counts
+            self.problem = None
+            for change in changed:
+                piece = change.piece
+                piece.pk, piece.stored = pks[change.index], change.count
+                if piece.pk is None:
+                    self.problem = LibraryProblem("what they belong to was removed meanwhile")
+                if change.ended or over or piece.pk is None:
+                    piece.done = True
+                    piece.pieces.clear()  # a run may be of thousands
+                    piece.ended = None
+
+        return lambda connection: self._store(connection, changed, pks, over), kept
+
+    def _store(
+        self, connection: sqlite3.Connection, changed: list[Change], pks: dict[int, int | None], over: bool
+    ) -> None:
+        """Fills `pks`, by index: None for a node that has no place any more."""
         origin = origin_pk(connection, self.origin)
         for change in changed:
-            piece, ended = change.piece, change.ended
-            text = "".join(piece.pieces[: change.count]) if ended is None else ended.text[piece.kept :]
-            pk = piece.pk
-            if pk is None:
-                above = self.pieces.get(piece.parent) if piece.parent is not None else None
-                parent = pks.get(piece.parent, above.pk) if above and piece.parent is not None else None
-                pk = self._insert(connection, piece, text, origin, parent or self.root)
-            elif ended is None:
-                connection.execute("UPDATE nodes SET text = ? WHERE pk = ?", [text, pk])
-            if ended:
-                self._end(connection, piece, pk, text, ended)
-            pks[change.index] = pk
+            connection.execute("SAVEPOINT piece")
+            try:
+                pks[change.index] = self._store_one(connection, change, pks, origin, over)
+            except sqlite3.IntegrityError:
+                connection.execute("ROLLBACK TO piece")
+                pks[change.index] = None
+            connection.execute("RELEASE piece")
+
+    def _store_one(
+        self, connection: sqlite3.Connection, change: Change, pks: dict[int, int | None], origin: int, over: bool
+    ) -> int:
+        piece, ended, live = change.piece, change.ended, change.piece.parent is not None
+        own = "".join(piece.pieces[: change.count]) if ended is None else ended.text[len(piece.beginning) :]
+        text = piece.beginning + own if live else own
+        pk = piece.pk
+        if pk is None:
+            above = self.pieces.get(piece.parent) if piece.parent is not None else None
+            parent = (pks.get(piece.parent) or above.pk) if above and piece.parent is not None else None
+            pk = self._insert(connection, piece, text, origin, parent or self.root)
+        elif ended is None:
+            connection.execute("UPDATE nodes SET text = ? WHERE pk = ? AND stop IS NULL", [text, pk])
+        if ended:
+            self._end(connection, piece, pk, text, ended)
+        elif over:
+            connection.execute("UPDATE nodes SET stop = 'cancelled' WHERE pk = ? AND stop IS NULL", [pk])
+        return pk
 
     def _insert(self, connection: sqlite3.Connection, piece: Piece, text: str, origin: int, parent: int) -> int:
         while connection.execute("SELECT 1 FROM nodes WHERE id = ?", [piece.id]).fetchone():
             piece.id = ids.fresh(connection)
+        live = piece.parent is not None
+        kept, kept_tokens = (0, 0) if live else (len(piece.beginning), len(piece.kept))
         [pk] = connection.execute(
             "INSERT INTO nodes (id, session, parent, kind, created, text, kept, kept_tokens, origin, writer) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT pk FROM writers WHERE token = ?)) RETURNING pk",
             [
-                *(piece.id, self.session, parent, piece.kind, piece.created, text),
-                *(piece.kept, piece.kept_tokens, origin, self.writer.token),
+                *(piece.id, self.session, parent, "branch" if piece.kept else "variant", piece.created, text),
+                *(kept, kept_tokens, origin, self.writer.token),
             ],
         ).fetchone()
         return int(pk)
 
     def _end(self, connection: sqlite3.Connection, piece: Piece, pk: int, text: str, ended: Variant) -> None:
-        base_tokens = sum(token.speaker == "base" for token in ended.trace)
-        connection.execute(
-            "UPDATE nodes SET text = ?, seed = ?, threshold = ?, moves = ?, tokens = ?, base_tokens = ?, seconds = ?, stop = ? "
-            "WHERE pk = ?",
+        kept, kept_tokens = (len(piece.beginning), len(piece.kept)) if piece.parent is None else (0, 0)
+        own = ended.trace[kept_tokens:]
+        done = connection.execute(
+            "UPDATE nodes SET text = ?, kept = ?, kept_tokens = ?, seed = ?, threshold = ?, moves = ?, tokens = ?, "
+            "base_tokens = ?, seconds = ?, stop = ? WHERE pk = ? AND stop IS NULL",
             [
-                text,
-                str(ended.seed),
-                ended.threshold,
+                *(text, kept, kept_tokens, str(ended.seed), ended.threshold),
                 json.dumps(piece.moves) if piece.moves else None,
                 ended.tokens,
-                base_tokens,
-                round(ended.seconds, 3),
-                ended.stop,
-                pk,
+                sum(token.speaker == "base" for token in ended.trace),
+                *(round(ended.seconds, 3), ended.stop, pk),
             ],
         )
-        own = ended.trace[piece.kept_tokens :]
-        if own:
-            connection.execute("INSERT INTO traces (node, data) VALUES (?, ?)", [pk, traces.packed(own)])
+        if own and done.rowcount:
+            connection.execute("INSERT OR IGNORE INTO traces (node, data) VALUES (?, ?)", [pk, traces.packed(own)])

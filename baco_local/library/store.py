@@ -2,7 +2,10 @@
 
 import contextlib
 import os
+import shutil
 import sqlite3
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from baco_local import paths
-from baco_local.errors import LibraryProblem
+from baco_local.errors import DamagedLibrary, LibraryProblem
 from baco_local.library.schema import STEPS, VERSION
 
 PATIENCE = 20.0  # seconds that one process waits for another one's write
@@ -47,8 +50,19 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return connect(path)
     with explained(path):
-        # no other process can write it either, as far as can be told: so it needs no lock files beside it
-        connection = opened(path, "?immutable=1")
+        # No other process can write it either, as far as can be told: so it needs no lock files beside it. But then a
+        # write-ahead log that a crash left is not read: with one, a copy of both is.
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            with tempfile.TemporaryDirectory() as folder:
+                for one in (path, log):
+                    shutil.copyfile(one, Path(folder) / one.name)
+                connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+                copy = sqlite3.connect(Path(folder) / path.name)
+                copy.backup(connection)
+                copy.close()
+        else:
+            connection = opened(path, "?immutable=1")
         check_version(connection, path)
         return connection
 
@@ -81,20 +95,43 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Step by step to this version, in one transaction, with a copy of the old file beside it."""
-    with transaction(connection):  # another process may have done it meanwhile
+    """Step by step to this version, in one transaction, with a copy of the old file beside it; one process at a time."""
+    with locked(path, "migration"):
         version = check_version(connection, path)
-        if version == VERSION:
+        if version == VERSION:  # another process has done it meanwhile
             return
-    if version:
-        copy = path.with_name(f"{path.stem}-format-{version}-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
-        backup(connection, copy)
-    with transaction(connection):
-        version = check_version(connection, path)
-        for step in STEPS[version:]:
-            for statement in statements(step):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+        if version:
+            backup(connection, aside(path, f"format-{version}"))
+        with transaction(connection):
+            upgrade(connection, version)
+
+
+def upgrade(connection: sqlite3.Connection, version: int) -> None:
+    for step in STEPS[version:]:
+        for statement in statements(step):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+@contextlib.contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """What only one process may do at a time."""
+    folder_of_locks(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with FileLock(folder_of_locks(path) / f"{what}.lock", timeout=PATIENCE, mode=0o600):
+            yield
+    except Timeout:
+        raise LibraryProblem(f"{path}: another program is at it ({what}); try again") from None
+
+
+def aside(path: Path, why: str) -> Path:
+    """A name beside it that nothing has."""
+    stem = f"{path.stem}-{why}-{time.strftime('%Y%m%d-%H%M%S')}"
+    number, found = 1, path.with_name(f"{stem}{path.suffix}")
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{stem}-{number}{path.suffix}")
+    return found
 
 
 def statements(script: str) -> Iterator[str]:
@@ -111,7 +148,7 @@ def backup(connection: sqlite3.Connection, path: Path) -> None:
     """A whole copy, compact, while others may write. Raises LibraryProblem where the file is there already."""
     if path.exists():
         raise LibraryProblem(f"{path}: is there already; give another name, so that no older backup is lost")
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     with explained(path):
         part.unlink(missing_ok=True)
         try:
@@ -120,6 +157,37 @@ def backup(connection: sqlite3.Connection, path: Path) -> None:
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def restore(path: Path, copy: Path) -> Path | None:
+    """Puts a copy of `copy` in the library's place; returns where the old one is now, with its write-ahead log, without
+    which it would not be whole. Raises LibraryProblem for a copy that is no whole library, and while others write."""
+    with explained(copy):
+        connection = opened(copy, "?mode=ro")
+        try:
+            version = check_version(connection, copy)
+            [state] = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if state != "ok" or not version:
+                raise DamagedLibrary(f"{copy}: is no whole library ({state}); give another backup")
+        finally:
+            connection.close()
+    tokens = [lock.name for lock in folder_of_locks(path).glob("*") if not lock.name.endswith(".lock")]
+    if any(lives(path, token) for token in tokens):
+        raise LibraryProblem(f"{path}: is being written to; end the other program first")
+    with explained(path), locked(path, "migration"):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(copy.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+        old = aside(path, "before-restore") if path.exists() else None
+        for suffix in ("", "-wal", "-shm"):
+            beside = path.with_name(path.name + suffix)
+            if old and beside.exists():
+                os.replace(beside, old.with_name(old.name + suffix))
+        os.replace(part, path)
+    return old
 
 
 @contextlib.contextmanager
@@ -149,12 +217,12 @@ def explained(path: Path) -> Iterator[None]:
 def complaint(path: Path, error: sqlite3.Error) -> LibraryProblem:
     said = str(error)
     if "malformed" in said or "corrupt" in said:
-        return LibraryProblem(
+        return DamagedLibrary(
             f"{path}: is damaged ({said})\n"
-            "save what is readable (baco-local export --format jsonl -o FILE), then put a backup in its place"
+            "save what is readable (baco-local export --format jsonl -o FILE), then: baco-local backup --restore BACKUP"
         )
     if "not a database" in said:
-        return LibraryProblem(f"{path}: is not a library; move it away, or put a backup in its place")
+        return LibraryProblem(f"{path}: is not a library; move it away, or: baco-local backup --restore BACKUP")
     if "full" in said or "I/O" in said:
         return LibraryProblem(f"{path}: can't be written: the disk is full, or fails ({said})")
     if "readonly" in said or "unable to open" in said:
@@ -172,9 +240,10 @@ class Alive:
     def __init__(self, path: Path, token: str) -> None:
         self.token = token
         self.path = folder_of_locks(path) / token
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.lock = FileLock(self.path, timeout=0)
-        self.lock.acquire()
+        with explained(path):
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.lock = FileLock(self.path, timeout=0, mode=0o600)
+            self.lock.acquire()
 
     def close(self) -> None:
         self.lock.release()
@@ -182,6 +251,7 @@ class Alive:
 
 
 def folder_of_locks(path: Path) -> Path:
+    path = path.resolve()  # however it is reached
     return path.with_name(f"{path.name}-writers")
 
 
@@ -191,7 +261,7 @@ def lives(path: Path, token: str) -> bool:
     if not lock.exists():
         return False
     try:
-        with FileLock(lock, timeout=0):
+        with FileLock(lock, timeout=0, mode=0o600):
             pass
     except Timeout:
         return True
@@ -199,12 +269,12 @@ def lives(path: Path, token: str) -> bool:
     return False
 
 
-def bury(connection: sqlite3.Connection, path: Path, own: str = "") -> None:
+def bury(connection: sqlite3.Connection, path: Path) -> None:
     """Marks as `cancelled` what processes that are gone have left unfinished."""
     unfinished = connection.execute(
         "SELECT DISTINCT writers.pk, token FROM nodes JOIN writers ON writers.pk = nodes.writer WHERE stop IS NULL"
     ).fetchall()
-    dead = [pk for pk, token in unfinished if token != own and not lives(path, token)]
+    dead = [pk for pk, token in unfinished if not lives(path, token)]
     if dead:
         with transaction(connection):
             for pk in dead:

@@ -9,6 +9,7 @@ import numpy as np
 from baco_local.collaboration.variant import SPEAKERS, Token
 
 FORMAT = 1
+LARGEST = 64 << 20  # bytes of an unpacked trace
 HEAD = struct.Struct("<BI")  # format, tokens
 
 
@@ -34,7 +35,10 @@ def unpacked(data: bytes) -> tuple[Token, ...]:
         form, count = HEAD.unpack_from(data)
         if form != FORMAT:
             raise ValueError(f"a trace of format {form}")
-        content, at = zlib.decompress(data[HEAD.size :]), 0
+        unpacking = zlib.decompressobj()
+        content, at = unpacking.decompress(data[HEAD.size :], LARGEST), 0
+        if not unpacking.eof:
+            raise ValueError("is cut short, or far too long")
         columns = []
         for kind in ("<u4", "<i4", "<u1", "<f4", "<f4", "<f4"):
             columns.append(np.frombuffer(content, kind, count, at).tolist())
