@@ -46,7 +46,8 @@ def branch(context: click.Context, /, id: str, at: str | None, **given: Any) -> 
             f"so nothing can go on from it exactly\nmore ideas for its prompt: baco-local more {prompt.id}"
         )
     given = taken_over(context, given, node.origin)
-    return run(given, chosen(given), prompt.text, kept=trace[: place(node, trace, at)], below=node.id)
+    kept = trace[: place(node, trace, at)]
+    return run(given, chosen(given), prompt.text, kept=kept, below=node.id, shown=prompt.id)
 
 
 def place(node: Any, trace: Any, at: str | None) -> int:
@@ -62,9 +63,13 @@ def place(node: Any, trace: Any, at: str | None) -> int:
         raise UsageProblem(f"--at {at!r}: {node.id} does not say that; `baco-local show {node.id}` shows what it says")
     end, length = found + len(at), 0
     for count, token in enumerate(trace):
-        length += len(token.piece)
+        before, length = length, length + len(token.piece)
+        if length == end:
+            return count + 1
         if length > end:
-            if not count:
+            if not before:
                 raise UsageProblem(f"--at {at!r}: ends inside the first token; give a longer text")
+            said = f"note: {at!r} ends inside a token, so what is kept ends before it: …{node.text[:before][-30:]!r}"
+            click.echo(said, err=True)
             return count
     return len(trace)

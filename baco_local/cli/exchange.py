@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import click
 
 from baco_local.cli.history import moment
-from baco_local.errors import LibraryProblem, UsageProblem
+from baco_local.errors import DamagedLibrary, LibraryProblem, UsageProblem
 
 MOST = 10**9  # prompts: all of them
 
@@ -41,10 +41,10 @@ def export(
             with written_to(output) as file:
                 for prompt in prompts(library, ids, starred, tag, since):
                     file.write(exported(library, prompt, starred, tag, form).encode("utf-8", "replace"))
-        except LibraryProblem:
+        except DamagedLibrary:
             if form != "jsonl" or ids or starred or tag or since or output is None:
                 raise
-            salvage(library, output)
+            salvage(library, output.with_name(f"{output.name}.salvaged"))  # an older export is worth more than this
 
 
 def salvage(library: Any, output: Path) -> None:
@@ -57,7 +57,7 @@ def salvage(library: Any, output: Path) -> None:
                 file.write((json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
     raise LibraryProblem(
         f"{library.path}: is damaged: {lost} of its nodes could not be read; {output} has all others\n"
-        f"put a backup in its place, or move it away, then: baco-local import {output}"
+        f"then: baco-local backup --restore BACKUP, or move the library away, and: baco-local import {output}"
     )
 
 
@@ -80,23 +80,31 @@ def exported(library: Any, prompt: Any, starred: bool, tag: str | None, form: st
 
 @contextlib.contextmanager
 def written_to(path: Path | None) -> Iterator[BinaryIO]:
-    """stdout, or a file that appears in its place when it is whole."""
-    if path is None:
+    """stdout, a device or a pipe, or a file that appears in its place when it is whole, readable by its owner."""
+    if path is None or str(path) == "/dev/stdout":
         yield sys.stdout.buffer
         return
     if path.is_dir():
         raise UsageProblem(f"{path}: is a folder; give a file to write to")
-    part = path.resolve().with_name(f".{path.name}.{os.getpid()}.part")
+    part = None
     try:
-        with part.open("xb") as file:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                yield file
+            return
+        target = path.resolve()
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        with open(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path.resolve())
+        os.replace(part, target)
     except OSError as error:
         raise UsageProblem(f"{path}: can't be written ({error.strerror})") from None
     finally:
-        part.unlink(missing_ok=True)
+        if part:
+            part.unlink(missing_ok=True)
 
 
 @click.command("import", short_help="Take in what `export --format jsonl` wrote.")
@@ -117,12 +125,18 @@ def read(file: Path) -> None:
 
 @click.command("backup", short_help="A whole copy of the library in one file.")
 @click.argument("file", type=click.Path(path_type=Path))
-def backup(file: Path) -> None:
+@click.option("--restore", is_flag=True, help="The other way: put the copy FILE in the library's place.")
+def backup(file: Path, restore: bool) -> None:
     """Copy the library to FILE, which must not be there yet; others may go on writing meanwhile."""
-    from baco_local.library import Library
+    from baco_local.library import Library, store
 
+    if restore:
+        old = store.restore(store.default_path(), file)
+        click.echo(f"{file} is the library now" + (f"; the old one is {old}" if old else ""), err=True)
+        return
     with Library() as library:
         library.backup(file)
         click.echo(
-            f"{file}: {file.stat().st_size / 1e6:.1f} MB; to go back to it, put it in place of {library.path}", err=True
+            f"{file}: {file.stat().st_size / 1e6:.1f} MB; to go back to it: baco-local backup --restore {file}",
+            err=True,
         )

@@ -71,7 +71,7 @@ def show(id: str, trace: bool, as_json: bool) -> None:
                 click.echo(trace_line(token))
         else:
             click.echo(text_of(nodes[0], library.trace(nodes[0].id)))
-            said = about(nodes[0])
+            said = about(nodes[0], [node for node in library.tree(nodes[0].id) if node.parent == nodes[0].id])
             if said:
                 click.echo(said, err=True)
 
@@ -189,8 +189,8 @@ def text_of(node: Any, trace: Any) -> str:
     return str(node.text)
 
 
-def about(node: Any) -> str:
-    """What is known of an idea, for people."""
+def about(node: Any, below: list[Any]) -> str:
+    """What is known of an idea and what came of it, for people."""
     facts = [node.kind, f"{node.created:%Y-%m-%d %H:%M}", node.origin.get("pair")]
     if node.tokens is not None:
         router = node.origin.get("options", {}).get("router")
@@ -198,7 +198,8 @@ def about(node: Any) -> str:
         facts += [router if node.threshold is None else f"{router} {node.threshold:g}", f"seed {node.seed}", node.stop]
     facts += [f"from {node.parent}" if node.parent else None, "starred" if node.starred else None]
     facts += [f"#{tag}" for tag in node.tags]
-    return "\n".join([", ".join(str(fact) for fact in facts if fact), *(f"note: {note}" for note in node.notes)])
+    lines = [", ".join(str(fact) for fact in facts if fact), *(f"note: {note}" for note in node.notes)]
+    return "\n".join([*lines, *(f"{child.kind}: {line_of(child)}" for child in below)])
 
 
 def trace_line(token: Any) -> str:

@@ -4,11 +4,15 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
-from baco_local.errors import LibraryProblem
+import click
+
+from baco_local.errors import Problem
+from baco_local.text import clean
 
 
 class Keeping:
-    """In `with`. say: where complaints go. wanted: by this command; the preferences have a say too."""
+    """In `with`. say: where narration goes; complaints go to stderr even where there is none. wanted: by this
+    command; the preferences have a say too."""
 
     def __init__(self, say: Callable[[str], None], wanted: bool) -> None:
         from baco_local import preferences
@@ -20,8 +24,8 @@ class Keeping:
         self.complained = False
         self.ids: dict[int, str] = {}
 
-    def begin(self, prompt: str, origin: Mapping[str, Any], below: str | None = None) -> None:
-        """A new prompt, or more below a node that is there."""
+    def begin(self, prompt: str, origin: Mapping[str, Any], below: str | None = None, shown: str = "") -> None:
+        """A new prompt, or more below a node that is there. shown: the id under which all of it is seen afterwards."""
         if not self.wanted:
             return
         from baco_local.library import Library
@@ -31,8 +35,8 @@ class Keeping:
             if below is None:
                 self.prompt, self.recorder = self.library.record(prompt, origin)
             else:
-                self.prompt, self.recorder = below, self.library.record_below(below, origin)
-        except LibraryProblem as problem:
+                self.prompt, self.recorder = shown or below, self.library.record_below(below, origin)
+        except (Problem, OSError) as problem:
             self.complain(problem)
 
     def tell(self, event: Any) -> None:
@@ -49,9 +53,10 @@ class Keeping:
 
         return self.ids.setdefault(index, ids.new())
 
-    def complain(self, problem: LibraryProblem) -> None:
+    def complain(self, problem: Exception) -> None:
         if not self.complained:
-            self.say(f"note: not kept in the library: {problem}")
+            self.say("")
+            click.echo(clean(f"note: not kept in the library: {problem}"), err=True)
             self.complained = True
 
     def __enter__(self) -> "Keeping":
@@ -63,9 +68,9 @@ class Keeping:
         try:
             if self.recorder:
                 self.recorder.close()
-                if any(piece.stored for piece in self.recorder.pieces.values()):
+                if any(piece.done for piece in self.recorder.pieces.values()):
                     self.say(f"kept: baco-local show {self.prompt}")
-        except LibraryProblem as problem:
+        except (Problem, OSError) as problem:
             self.complained = False
             self.complain(problem)
         finally:

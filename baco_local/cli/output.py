@@ -71,8 +71,9 @@ class Output:
         self.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
 
     def say(self, line: str) -> None:
-        if not self.quiet:
-            self.status("")
+        """A line of narration; '' only makes room for what another one says."""
+        self.status("")
+        if line and not self.quiet:
             click.echo(line, err=True)
 
     def status(self, line: str) -> None:

@@ -1,7 +1,7 @@
 """What `ideas`, `more` and `branch` have in common: the options of a run, the run, and its output."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +69,18 @@ def of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def run(given: dict[str, Any], entry: Any, prompt: str, *, kept: tuple[Any, ...] = (), below: str | None = None) -> int:
+def run(
+    given: dict[str, Any],
+    entry: Any,
+    prompt: str,
+    *,
+    kept: tuple[Any, ...] = (),
+    below: str | None = None,
+    shown: str = "",
+) -> int:
     """Writes ideas for the prompt, keeps them below the library's node `below` or a new prompt, and returns the exit code.
 
-    kept: tokens that every idea begins with.
+    kept: tokens that every idea begins with. shown: the id under which all of it is seen afterwards.
     """
     request, steering = asked(given, entry, prompt, kept)
     if given["trace"] and not given["form"]:
@@ -83,7 +91,7 @@ def run(given: dict[str, Any], entry: Any, prompt: str, *, kept: tuple[Any, ...]
             for warning in pair.warnings:
                 output.say(f"note: {warning}")
             with Keeping(output.say, not given["no_log"]) as keeping:
-                keeping.begin(prompt, origin_of(given, entry, steering), below)
+                keeping.begin(prompt, origin_of(given, entry, steering), below, shown)
                 return write(pair, request, steering, given, output, keeping)
 
 
@@ -165,16 +173,17 @@ def write(pair: Any, request: Any, steering: Any, given: dict[str, Any], output:
     from baco_local.collaboration.session import Session
 
     session = Session(pair.engine, request, steering)
+    events = session.events()
     told = Telling(pair.name, request, given, output, keeping)
     code = 0
     try:
         session.start()
-        for event in session.events():
+        for event in events:
             told.tell(event)
     except KeyboardInterrupt:
         code = 130
         session.stop()
-        for event in session.events():
+        for event in rest(session, events):
             told.tell(event)
     finally:
         session.stop()
@@ -185,6 +194,12 @@ def write(pair: Any, request: Any, steering: Any, given: dict[str, Any], output:
     if told.problem:
         raise told.problem
     return code
+
+
+def rest(session: Any, events: Iterator[Any]) -> Iterator[Any]:
+    """What the interrupted loop had taken and not given yet, if its generator survived, and what comes after."""
+    yield from events
+    yield from session.events()
 
 
 class Telling:

@@ -1,6 +1,7 @@
 """Two models made ready to write together, and the prompt they both keep evaluated."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,10 +11,11 @@ from baco_local.collaboration.caches import PROMPT
 from baco_local.collaboration.room import room_for
 from baco_local.collaboration.settings import Request
 from baco_local.collaboration.side import Side, Span, evaluate
-from baco_local.collaboration.variant import SPEAKERS, Writing
+from baco_local.collaboration.variant import SPEAKERS, Token, Writing
 from baco_local.errors import RoomProblem, UsageProblem
 from baco_local.native import Kernel
 from baco_local.native import layout as L
+from baco_local.text import clean
 
 CLASSES = "classes-2"  # change with the meaning of words.classify
 
@@ -93,10 +95,23 @@ class Engine:
                 raise UsageProblem(
                     f"the kept token {token.piece!r} ({token.id}, {token.speaker}) is not one of this pair's"
                 )
-        caches.replay(self, begins, request.kept)
+        caches.replay(self, begins, whole_tokens(self, request.kept))
         if words.unfinished(begins.text):
             raise UsageProblem("the kept tokens end inside a character; keep one more, or one less")
         return begins
+
+
+def whole_tokens(engine: Engine, kept: Sequence[Token]) -> Sequence[Token]:
+    """Without a last one of which only a part is in the text: a stop string has cut it, and the models would read all of it."""
+    if not kept:
+        return kept
+    last = kept[-1]
+    piece = engine.readers[SPEAKERS.index(last.speaker)].side.vocabulary.piece(last.id)
+    try:
+        whole = clean(piece.decode())
+    except UnicodeDecodeError:  # a part of a character: its piece never is the whole of it
+        return kept
+    return kept[:-1] if last.piece and last.piece != whole and whole.startswith(last.piece) else kept
 
 
 def reader(side: Side) -> Reader:

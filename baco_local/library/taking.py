@@ -39,7 +39,7 @@ def checked(line: str, where: str) -> Record:
     for key, right in CHECKS.items():
         try:
             fine = key in record and right(record[key])
-        except (TypeError, ValueError, OverflowError, RecursionError, UsageProblem):
+        except (AttributeError, TypeError, ValueError, OverflowError, RecursionError, UsageProblem):
             fine = False
         if not fine:
             raise UsageProblem(f"{where}: {key} is missing or not what it should be")

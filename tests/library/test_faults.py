@@ -195,21 +195,25 @@ def test_a_damaged_page_is_told_and_the_rest_is_saved(tmp_path: Path, baco: Any)
     assert leaf != root - 1
     content[leaf * size : leaf * size + 40] = b"\xff" * 40
     path.write_bytes(content)
+    (tmp_path / "saved.jsonl").write_text("an older export")
     saved = baco("export", "--format", "jsonl", "-o", tmp_path / "saved.jsonl", env=home)
+    assert (tmp_path / "saved.jsonl").read_text() == "an older export"
     assert saved.returncode == 1
     assert "is damaged" in saved.stderr.decode()
-    lines = (tmp_path / "saved.jsonl").read_text().splitlines()
+    lines = (tmp_path / "saved.jsonl.salvaged").read_text().splitlines()
     assert 200 < len(lines) < 300
     assert all(json.loads(line)["baco-local"] == 1 for line in lines)
     shown = baco("history", "-n", 1000, env=home)
     assert shown.returncode == 1
     assert "save what is readable" in shown.stderr.decode()
     assert b"Traceback" not in shown.stderr
-    shutil.copy(tmp_path / "backup.db", path)
-    for beside in path.parent.glob("library.db-*"):
-        if beside.is_file():
-            beside.unlink()
-    assert baco("history", "-n", 1000, env=home).returncode == 0
+    other = {"BACO_LOCAL_HOME": str(tmp_path / "other")}
+    taken = baco("import", tmp_path / "saved.jsonl.salvaged", env=other)
+    assert f"{len(lines)} taken in" in taken.stderr.decode()
+    assert baco("backup", "--restore", tmp_path / "backup.db", env=home).returncode == 0
+    assert len(baco("history", "-n", 1000, env=home).stdout.splitlines()) == 150
+    [old] = path.parent.glob("library-before-restore-*.db")
+    assert old.read_bytes()[:5000] == bytes(content[:5000])
 
 
 @pytest.mark.parametrize("content", [b"Once upon a time", b"SQLite format 3\0" + b"\xff" * 200])

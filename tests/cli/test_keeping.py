@@ -206,3 +206,45 @@ def test_matches_are_lit_on_a_terminal_only(baco: Any, home: dict[str, str], kep
     assert b"A \x1b[4;36mline\x1b[0m" in os.read(leader, 10_000)
     os.close(leader)
     assert b"\x1b" not in baco("search", "line", env=home).stdout
+
+
+def test_an_idea_cut_inside_a_token_goes_on_from_before_it(
+    baco: Any, home: dict[str, str], starter: dict[str, Path]
+) -> None:
+    """The models would read the whole token."""
+    files = ["--base", starter["base"], "--aligned", starter["aligned"]]
+    line = baco(
+        "ideas", "An opening line for a ghost story", "-n", 1, "--max-tokens", 28, "--seed", 3, "--stop", "e", "--jsonl",
+        "--trace", *files, env=home,
+    ).stdout  # fmt: skip
+    idea = json.loads(line)
+    assert idea["stop"] == "stop-string"
+    done = baco("branch", idea["id"], "-n", 2, "--max-tokens", 8, "--stop", "zzzz", "--jsonl", "--trace", env=home)
+    assert done.returncode == 0, done.stderr
+    for line in done.stdout.splitlines():
+        branch = json.loads(line)
+        assert "".join(token["piece"] for token in branch["trace"]) == branch["text"]
+        [node] = shown(baco, home, branch["id"])
+        assert node["text"] == branch["text"]
+
+
+def test_pipes_and_devices_are_written_to_as_they_are(
+    baco: Any, home: dict[str, str], kept: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE) as reader:
+        assert baco("export", "--format", "txt", "-o", fifo, env=home).returncode == 0
+        assert b"A line" in reader.communicate(timeout=30)[0]
+    assert b"A line" in baco("export", "--format", "txt", "-o", "/dev/stdout", env=home).stdout
+    target = tmp_path / "out.txt"
+    baco("export", "-o", target, env=home)
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_show_names_what_came_of_an_idea(baco: Any, home: dict[str, str], kept: list[dict[str, Any]]) -> None:
+    done = baco("branch", kept[0]["id"], "--at", "1", "-n", 1, "--jsonl", env=home)
+    branch = json.loads(done.stdout)["id"]
+    [parent] = {node["parent"] for node in shown(baco, home, kept[0]["id"])}
+    assert f"kept: baco-local show {parent}" in done.stderr.decode()
+    assert f"branch: {branch}" in baco("show", kept[0]["id"], env=home).stderr.decode()
