@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from baco_local.catalog.bytes_of import cut_short, damaged, opened, part_of
 from baco_local.catalog.quantisation import TYPES
+from baco_local.catalog.raw import cut_short, damaged, opened, part_of
 from baco_local.errors import ModelProblem
 from baco_local.text import one_line
 

@@ -1,11 +1,13 @@
 """`baco-local more` and `baco-local branch`: on from what is in the library, as it was made unless said otherwise."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from baco_local.cli.options import chosen
-from baco_local.cli.writing import of_a_run, run, taken_over
+from baco_local.cli.origin import files_of, taken_over
+from baco_local.cli.writing import of_a_run, run
 from baco_local.errors import UsageProblem
 
 
@@ -22,8 +24,11 @@ def more(context: click.Context, /, id: str, **given: Any) -> int:
     with Library() as library:
         node = library.node(id)
         prompt = library.prompt_of(node)
-    given = taken_over(context, given, node.origin or prompt.origin)
-    return run(given, chosen(given), prompt.text, below=prompt.id)
+    origin = node.origin or prompt.origin
+    given = taken_over(context, given, origin)
+    entry = chosen(given)
+    tell_changes(entry, origin)
+    return run(given, entry, prompt.text, below=prompt.id)
 
 
 @click.command("branch", short_help="Go on from an earlier idea, or from a place in it.")
@@ -47,7 +52,20 @@ def branch(context: click.Context, /, id: str, at: str | None, **given: Any) -> 
         )
     given = taken_over(context, given, node.origin)
     kept = trace[: place(node, trace, at)]
-    return run(given, chosen(given), prompt.text, kept=kept, below=node.id, shown=prompt.id)
+    entry = chosen(given)
+    tell_changes(entry, node.origin)
+    return run(given, entry, prompt.text, kept=kept, below=node.id, shown=prompt.id)
+
+
+def tell_changes(entry: Any, origin: Mapping[str, Any]) -> None:
+    """A model that has changed since writes in another way, and may not even know the kept tokens."""
+    before, now = origin.get("files", {}), files_of(entry)
+    for side in before.keys() & now.keys():
+        for key in ("size", "sha256"):
+            one, two = before[side].get(key), now[side].get(key)
+            if one and two and one != two:
+                click.echo(f"note: {now[side]['path']} is another file than the one that wrote this", err=True)
+                break
 
 
 def place(node: Any, trace: Any, at: str | None) -> int:

@@ -1,7 +1,7 @@
 """What `ideas`, `more` and `branch` have in common: the options of a run, the run, and its output."""
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import click
 
 from baco_local.cli.keeping import Keeping
 from baco_local.cli.options import of_a_pair, opened
+from baco_local.cli.origin import origin_of
 from baco_local.cli.output import Output, human, json_line, summary_line
 from baco_local.errors import Problem, UsageProblem, internal
 
@@ -56,11 +57,6 @@ OPTIONS = (
     click.option("--no-log", is_flag=True, help="Do not keep it in the library."),
     click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors."),
 )
-# What makes ideas what they are, beside the prompt, the seed and the machine: `more` and `branch` take these over.
-KEPT = (
-    "pair base aligned lora same cache_type router threshold base_share max_tokens temperature top_k top_p min_p "
-    "repeat_penalty frequency_penalty presence_penalty system carry_on stop first content_source"
-).split()
 
 
 def of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -134,38 +130,6 @@ def asked(given: dict[str, Any], entry: Any, prompt: str, kept: tuple[Any, ...] 
         kept=kept,
     )
     return request, steering
-
-
-def origin_of(given: dict[str, Any], entry: Any, steering: Any) -> dict[str, Any]:
-    """What the library keeps of how ideas came about: enough to write more like them."""
-    from baco_local import __version__
-    from baco_local.catalog.checksums import known
-
-    options = {name: given[name] for name in KEPT}
-    for side in ("base", "aligned", "lora", "same"):
-        options[side] = str(Path(options[side]).expanduser().absolute()) if options[side] else None
-    sampling = steering.sampling
-    options |= {"router": steering.router, "threshold": steering.threshold, "pair": given["pair"]}
-    options |= {name: getattr(sampling, name) for name in ("temperature", "top_p", "min_p")}
-    files = {
-        side: {"path": str(file.path), "size": file.exact_size, "sha256": file.checksum or known(file.path) or None}
-        for side, file in entry.files.items()
-    }
-    return {"pair": entry.name, "files": files, "options": options, "version": __version__}
-
-
-def taken_over(context: click.Context, given: dict[str, Any], origin: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of an earlier run, where this command line doesn't give its own."""
-    own = {name for name in given if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE}
-    if own & {"threshold", "diversity", "base_share", "router"}:
-        own |= {"threshold", "base_share"}
-    if own & {"pair", "base", "aligned", "lora", "same"}:
-        own |= {"pair", "base", "aligned", "lora", "same"}
-    before = origin.get("options", {})
-    taken = {name: before[name] for name in KEPT if name in before and name not in own}
-    if "stop" in taken:
-        taken["stop"] = tuple(taken["stop"])
-    return given | taken
 
 
 def write(pair: Any, request: Any, steering: Any, given: dict[str, Any], output: Output, keeping: Keeping) -> int:

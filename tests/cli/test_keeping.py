@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from oracle import write_model
 
 from baco_local.collaboration.settings import Steering
 
@@ -248,3 +249,14 @@ def test_show_names_what_came_of_an_idea(baco: Any, home: dict[str, str], kept: 
     [parent] = {node["parent"] for node in shown(baco, home, kept[0]["id"])}
     assert f"kept: baco-local show {parent}" in done.stderr.decode()
     assert f"branch: {branch}" in baco("show", kept[0]["id"], env=home).stderr.decode()
+
+
+def test_another_model_in_the_place_of_the_one_that_wrote_is_told(
+    baco: Any, home: dict[str, str], kept: list[dict[str, Any]], tiny: list[Any]
+) -> None:
+    done = baco("more", kept[0]["id"], "-n", 1, env=home)
+    assert b"another file" not in done.stderr
+    write_model(tiny[1], [" ", *sorted(set("seauntid")), " sea", " moon", "m"], {})
+    done = baco("more", kept[0]["id"], "-n", 1, env=home)
+    assert done.returncode == 0
+    assert f"note: {tiny[1]} is another file than the one that wrote this" in done.stderr.decode()
