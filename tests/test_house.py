@@ -32,7 +32,7 @@ def test_only_the_runtime_imports_llama_cpp_and_nothing_textual() -> None:
 
 
 def test_arrows_point_one_way() -> None:
-    order = ["catalog", "native", "runtime", "collaboration", "checkup", "lab", "cli"]
+    order = ["catalog", "native", "runtime", "collaboration", "library", "checkup", "lab", "cli"]
     for path in PACKAGE.rglob("*.py"):
         room = path.relative_to(PACKAGE).parts[0]
         if room not in order:

@@ -35,7 +35,7 @@ def command(as_json: bool) -> None:
 
 def examine() -> dict[str, list[Any]]:
     """Lines by section."""
-    from baco_local.checkup import engine, machine, pairs
+    from baco_local.checkup import engine, library, machine, pairs
 
     sections: dict[str, Callable[[], list[Any]]] = {
         "program": engine.program,
@@ -43,6 +43,7 @@ def examine() -> dict[str, list[Any]]:
         "machine": machine.lines,
         "folders": machine.folders,
         "pairs": pairs.lines,
+        "library": library.lines,
         "terminal": machine.terminal,
         "offline": pairs.offline,
     }

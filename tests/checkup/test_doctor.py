@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from oracle import write_model
 
-from baco_local.checkup import engine, machine, pairs
+from baco_local.checkup import engine, library, machine, pairs
 from baco_local.checkup.line import MISSING, OK, SLOW, Line
+from baco_local.library import Library
 
 BUILT = "CPU : SSE3 = 1 | AVX = 1 | AVX2 = 1 | F16C = 1 | FMA = 1 | REPACK = 1 | "
 
@@ -134,6 +135,24 @@ def test_pairs_that_are_ready_and_that_are_not(home: Path, tmp_path: Path) -> No
     assert found["bad"].verdict == MISSING
     assert "cut short" in found["bad"].said
     assert found["more"].said.endswith("pairs can be pulled (baco-local models)")
+
+
+def test_the_library(home: Path) -> None:
+    assert "none yet" in library.lines()[0].said
+    path = home / "data" / "library.db"
+    with Library(path) as found:
+        for number in range(300):
+            found.record(f"Prompt {number} " * 20, {})[1].close()
+    [line] = library.lines()
+    assert (line.verdict, line.said.endswith(", whole")) == (OK, True)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    path.write_bytes(content)
+    [line] = library.lines()
+    assert line.verdict == MISSING
+    assert "damaged" in line.said
+    (home / "config" / "config.toml").write_text("history = false\n")
+    assert "is off" in library.lines()[0].said
 
 
 def test_the_terminal(tmp_path: Path) -> None:
