@@ -4,6 +4,7 @@ Codes: 0 ok, 1 generation or the library failed, 2 usage or configuration, 3 mod
 4 does not fit, 130 interrupted.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -11,11 +12,10 @@ import sys
 import click
 
 from baco_local import __version__
+from baco_local.__main__ import INTERRUPTED
 from baco_local.cli import again, bench, doctor, exchange, history, ideas, marks, models, pull
 from baco_local.errors import Problem, internal
 from baco_local.text import clean
-
-INTERRUPTED = 130
 
 
 @click.group(
@@ -43,6 +43,17 @@ for command in COMMANDS:
 
 
 def code_of(arguments: list[str]) -> int:
+    """Runs a command. Whatever stdout could not take has been told by then, and is not tried again by Python at its exit."""
+    code = run(arguments)
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            quiet_pipe()
+    return code
+
+
+def run(arguments: list[str]) -> int:
     try:
         if sys.stdout is None:
             return complain("stdout is closed, so there is nowhere to write to", 2)
@@ -88,5 +99,6 @@ def hint(error: click.ClickException) -> str:
 
 def quiet_pipe() -> int:
     """The reader has seen enough (`| head -1`): no message, and no second one from Python at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
