@@ -38,12 +38,13 @@ class Pair:
     def __init__(
         self,
         examined: Examined,
+        needs: fit.Needs | None,
         gpu_layers: int | None = None,
         threads: int | None = None,
         cache_type: str = "f16",
     ) -> None:
         self.name, self.steering = examined.entry.name, own_steering(examined.entry)
-        self.examined, self.needs, self.gpu_layers = examined, fit.needs_of(examined), gpu_layers
+        self.needs, self.gpu_layers = needs, gpu_layers
         self.models = load_all([facts.path for facts in examined.models], gpu_layers)
         try:
             lora = examined.lora.path if examined.lora else None
@@ -174,8 +175,8 @@ def open_entry(
     if same_vocabulary:
         demand_one_vocabulary(examined)
     threads = threads or preferences.read().threads
+    needs = fit.needs_of(examined)
     if request:
-        needs = fit.needs_of(examined)
         fit.check(entry.name, needs, request, cache_type=cache_type, gpu_layers=gpu_layers, threads=threads)
     probe.check_all(examined.checks)
-    return Pair(examined, gpu_layers, threads, cache_type)
+    return Pair(examined, needs, gpu_layers, threads, cache_type)

@@ -1,12 +1,15 @@
 """What `ideas`, `more` and `branch` have in common: the options of a run, the run, and its output."""
 
+import contextlib
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from baco_local.__main__ import INTERRUPTED
 from baco_local.cli.keeping import Keeping
 from baco_local.cli.options import of_a_pair, opened
 from baco_local.cli.origin import origin_of
@@ -137,33 +140,42 @@ def write(pair: Any, request: Any, steering: Any, given: dict[str, Any], output:
     from baco_local.collaboration.session import Session
 
     session = Session(pair.engine, request, steering)
-    events = session.events()
     told = Telling(pair.name, request, given, output, keeping)
-    code = 0
-    try:
-        session.start()
-        for event in events:
-            told.tell(event)
-    except KeyboardInterrupt:
-        code = 130
-        session.stop()
-        for event in rest(session, events):
-            told.tell(event)
-    finally:
-        session.stop()
-        session.join()
+    with stopped_by_ctrl_c(session) as presses:
+        try:
+            session.start()
+            for event in session.events():
+                told.tell(event)
+        finally:
+            session.stop()
+            session.join()
     told.close(steering)
-    if code:
+    if presses:
         output.say("interrupted; what was written is above" if told.variants else "interrupted")
     if told.problem:
         raise told.problem
-    return code
+    return INTERRUPTED if presses else 0
 
 
-def rest(session: Any, events: Iterator[Any]) -> Iterator[Any]:
-    """What the interrupted loop had taken and not given yet, if its generator survived, and what comes after."""
-    yield from events
-    yield from session.events()
+@contextlib.contextmanager
+def stopped_by_ctrl_c(session: Any) -> Iterator[list[int]]:
+    """Ctrl-C stops the session and interrupts nothing: an event that was taken is told. A second one interrupts. What
+    it gives has one item for each."""
+    presses: list[int] = []
+
+    def pressed(number: int, frame: Any) -> None:
+        presses.append(number)
+        session.stop()
+        if len(presses) > 1:
+            raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # not where it is ignored
+        signal.signal(signal.SIGINT, pressed)
+    try:
+        yield presses
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Telling:

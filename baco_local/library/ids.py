@@ -30,7 +30,9 @@ def resolve(
     """(table, pk) of the one thing whose id begins so. Raises UsageProblem for none, several, or no id."""
     wanted = prefix.strip().lower()
     if len(wanted) < SHORTEST or not set(wanted) <= set(ALPHABET):
-        raise UsageProblem(f"{prefix!r} is no id; `baco-local history` shows them")
+        raise UsageProblem(
+            f"{prefix!r} is no id; `baco-local history` shows those of prompts, `baco-local show` those of ideas"
+        )
     after = wanted[:-1] + chr(ord(wanted[-1]) + 1)
     found = [
         (table, pk, name)

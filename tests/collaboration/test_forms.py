@@ -77,7 +77,6 @@ from pathlib import Path
 from memory import resident
 from baco_local.catalog.examine import examine
 from baco_local.catalog.given import given_entry
-from baco_local.pair import Pair
 from baco_local.runtime.context import Context
 from baco_local.runtime.model import Model
 from baco_local.runtime.spans import Span, Work
