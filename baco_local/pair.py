@@ -7,7 +7,7 @@ with baco_local.open_pair("starter") as pair:
         print(variant.text)
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from baco_local.collaboration.engine import Engine
 from baco_local.collaboration.events import Ended, Failed
 from baco_local.collaboration.session import Session
 from baco_local.collaboration.settings import Request, Steering, steering
-from baco_local.collaboration.variant import Variant
+from baco_local.collaboration.variant import Beginning, Variant
 from baco_local.errors import UsageProblem
 from baco_local.runtime import footprint, probe
 from baco_local.runtime.model import load_all
@@ -64,14 +64,22 @@ class Pair:
         if examined.entry.shared and not self.same_vocabulary:
             self.warnings.append(f"{self.name}: its models do not share a vocabulary, though the catalogue says so")
 
-    def session(self, request: Request, steering: Steering | None = None, *, force: bool = False) -> Session:
-        """A session over this pair, started. One at a time: a second one waits for the first.
+    def session(
+        self,
+        request: Request,
+        steering: Steering | None = None,
+        *,
+        beginnings: Sequence[Beginning] = (),
+        force: bool = False,
+    ) -> Session:
+        """A session over this pair, started. One at a time: a second one waits for the first. beginnings: what each
+        variant begins with, where not all begin alike.
 
         Raises RoomProblem for a request that memory will not do for, unless `force`.
         """
         if not force:
             self.check(request)
-        return Session(self.engine, request, steering or self.steering).start()
+        return Session(self.engine, request, steering or self.steering, beginnings).start()
 
     def check(self, request: Request) -> None:
         """Raises RoomProblem, naming what would fit, where memory will not do for `request`."""

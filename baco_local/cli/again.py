@@ -6,9 +6,10 @@ from typing import Any
 import click
 
 from baco_local.cli.options import chosen
-from baco_local.cli.origin import files_of, taken_over
+from baco_local.cli.origin import taken_over
 from baco_local.cli.writing import of_a_run, run
 from baco_local.errors import UsageProblem
+from baco_local.origin import files_of
 
 
 @click.command("more", short_help="More ideas for an earlier prompt.")

@@ -12,9 +12,9 @@ import click
 from baco_local.__main__ import INTERRUPTED
 from baco_local.cli.keeping import Keeping
 from baco_local.cli.options import of_a_pair, opened
-from baco_local.cli.origin import origin_of
 from baco_local.cli.output import Output, human, json_line, summary_line
 from baco_local.errors import Problem, UsageProblem, internal
+from baco_local.origin import origin_of
 
 OPTIONS = (
     click.option("-n", "n", type=int, default=16, show_default=True, help="How many ideas."),
@@ -90,7 +90,7 @@ def run(
             for warning in pair.warnings:
                 output.say(f"note: {warning}")
             with Keeping(output.say, not given["no_log"]) as keeping:
-                keeping.begin(prompt, origin_of(given, entry, steering), below, shown)
+                keeping.begin(prompt, origin_of(entry, request, steering, given), below, shown)
                 return write(pair, request, steering, given, output, keeping)
 
 

@@ -85,6 +85,18 @@ def shrink(reader: "Reader", writing: Writing, half: Half) -> None:
     shorten(reader, writing, half, len(half.ids))
 
 
+def drop_unfinished(engine: "Engine", writing: Writing) -> None:
+    """Takes a character that is not complete out of the text."""
+    whole = len(writing.text)
+    while loose := words.unfinished(writing.text[:whole]):
+        whole -= loose
+    if whole < len(writing.text):
+        writing.cut(whole)
+        writing.shown = whole
+        for reader, half in zip(engine.readers, writing.halves, strict=True):
+            shrink(reader, writing, half)
+
+
 def take_back(reader: "Reader", writing: Writing, half: Half) -> None:
     """Makes the last token wait again where nothing does: its logits are gone, and it must be repeated."""
     if half.evaluated == len(half.ids):

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from baco_local.collaboration import randomness
 from baco_local.collaboration.engine import Engine
 from baco_local.collaboration.settings import Steering
-from baco_local.collaboration.variant import ALIGNED, BASE, Writing
+from baco_local.collaboration.variant import ALIGNED, BARRED, BASE, Routing, Writing
 from baco_local.native import layout as L
 
 PURPOSES = (randomness.BY_BASE, randomness.BY_ALIGNED)
@@ -65,7 +66,10 @@ class Drawing:
 
     def look_again(self, jobs: np.ndarray, served: Served, ids: np.ndarray, counts: np.ndarray) -> None:
         """Where base waited for aligned's view of the place and the content rule fires, aligned draws."""
-        fires = [self.fires(writing, int(top)) for (_, writing), top in zip(served, jobs["top"], strict=True)]
+        fires = [
+            bool(self.content & self.rules(writing, ALIGNED, int(top)))
+            for (_, writing), top in zip(served, jobs["top"], strict=True)
+        ]
         chosen = (jobs["action"] == L.LOOK) & np.array(fires)
         again = jobs[chosen]
         again["action"] = L.DRAW
@@ -85,7 +89,7 @@ class Drawing:
 
     def flags(self, writing: Writing, who: int) -> int:
         flags = writing.flags
-        if writing.held and writing.held.fires:
+        if writing.held and writing.held.rules & self.content:
             flags |= L.FORMATTED
         if (who == BASE and writing.held) or (who == ALIGNED and writing.decided):
             flags |= L.RESTRICT
@@ -106,10 +110,15 @@ class Drawing:
             counts += seen.values()
         return np.array(ids, np.int32), np.array(counts, np.int32), starts
 
-    def fires(self, writing: Writing, top: int) -> bool:
-        """The content rule on aligned's top piece (the kernel does it for base's)."""
-        found = int(self.engine.readers[ALIGNED].classes[top])
-        if self.content == L.PUNC:
-            return bool(found & L.FORMAT)
+    def rules(self, writing: Writing, who: int, top: int) -> int:
+        """The content rules that fire on this top piece of a model's (the kernel knows of base's and the rule in use)."""
+        found = int(self.engine.readers[who].classes[top])
         begins = writing.flags & L.OPEN or found & L.STARTS
-        return bool(self.content == L.FC and found & L.FUNCTION and begins)
+        return (L.PUNC if found & L.FORMAT else 0) | (L.FC if found & L.FUNCTION and begins else 0)
+
+    def both(self, seen: Routing, aligned: int) -> Routing:
+        """`seen` with the content rules of whom they look at: base's alone, aligned's, or either's."""
+        if self.steering.content_source == "base":
+            return seen
+        base = seen.rules if self.steering.content_source == "either" else seen.rules & BARRED
+        return replace(seen, rules=base | aligned)

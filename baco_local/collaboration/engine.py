@@ -49,10 +49,11 @@ class Engine:
         self.busy = threading.Lock()  # held by the running session
         self.closed = threading.Event()  # set when the models are going away
 
-    def prepare(self, request: Request, stopped: threading.Event) -> Writing:
+    def prepare(self, request: Request, stopped: threading.Event, *, read: bool = False) -> Writing:
         """Evaluates the prompt, and the text all variants begin with, on both sides as far as they
         aren't yet. Returns what every variant starts as. Raises RoomProblem when prompt and
-        variants don't fit. Returns early, half done, when `stopped` is set."""
+        variants don't fit. Returns early, half done, when `stopped` is set. read: both models read the last words of the
+        text, too, which else each reads when it is asked."""
         base, aligned = self.readers
         both = prompts.build(request, base.side, aligned.side)
         for item, prompt in ((base, both.base), (aligned, both.aligned)):
@@ -61,6 +62,9 @@ class Engine:
                     f"{item.side.name}: nothing of the prompt is left in this model's tokens; use another file"
                 )
         begins = self.begins(request, both.before)
+        if read:
+            for item, half in zip(self.readers, begins.halves, strict=True):
+                caches.catch_up(item, begins, half)
         wholes = [prompt + half.ids for prompt, half in zip((both.base, both.aligned), begins.halves, strict=True)]
         for item, prompt, whole in zip(self.readers, (both.base, both.aligned), wholes, strict=True):
             if len(whole) + request.max_tokens > item.side.n_ctx:
@@ -89,29 +93,40 @@ class Engine:
         begins = Writing(0, 0, before, opening=request.first == "aligned")
         for item in self.readers:
             item.begun, item.budget = 0, item.side.n_ctx
-        for token in request.kept:
-            own = token.speaker in SPEAKERS and self.readers[SPEAKERS.index(token.speaker)]
-            if not own or not 0 <= token.id < len(own.classes) or own.classes[token.id] & L.END:
-                raise UsageProblem(
-                    f"the kept token {token.piece!r} ({token.id}, {token.speaker}) is not one of this pair's"
-                )
-        caches.replay(self, begins, whole_tokens(self, request.kept))
-        if words.unfinished(begins.text):
-            raise UsageProblem("the kept tokens end inside a character; keep one more, or one less")
+        caches.replay(self, begins, own_tokens(self, request.kept))
         return begins
 
 
+def own_tokens(engine: Engine, kept: Sequence[Token]) -> tuple[Token, ...]:
+    """The tokens to begin a variant with: those given, without what a stop string has cut, or the beginning of a character.
+    Raises UsageProblem for tokens that this pair doesn't have."""
+    for token in kept:
+        own = token.speaker in SPEAKERS and engine.readers[SPEAKERS.index(token.speaker)]
+        if not own or not 0 <= token.id < len(own.classes) or own.classes[token.id] & L.END:
+            raise UsageProblem(
+                f"the kept token {token.piece!r} ({token.id}, {token.speaker}) is not one of this pair's"
+            )
+    return tuple(whole_tokens(engine, kept))
+
+
 def whole_tokens(engine: Engine, kept: Sequence[Token]) -> Sequence[Token]:
-    """Without a last one of which only a part is in the text: a stop string has cut it, and the models would read all of it."""
+    """Without those at the end that begin a character and don't end it, and without one of which only a part is in the
+    text: a stop string has cut it, and the models would read all of it."""
+    while kept and words.unfinished(b"".join(piece_of(engine, token) for token in kept[-4:])):
+        kept = kept[:-1]
     if not kept:
         return kept
     last = kept[-1]
-    piece = engine.readers[SPEAKERS.index(last.speaker)].side.vocabulary.piece(last.id)
+    piece = piece_of(engine, last)
     try:
         whole = clean(piece.decode())
     except UnicodeDecodeError:  # a part of a character: its piece never is the whole of it
         return kept
     return kept[:-1] if last.piece and last.piece != whole and whole.startswith(last.piece) else kept
+
+
+def piece_of(engine: Engine, token: Token) -> bytes:
+    return engine.readers[SPEAKERS.index(token.speaker)].side.vocabulary.piece(token.id)
 
 
 def reader(side: Side) -> Reader:

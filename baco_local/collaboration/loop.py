@@ -9,20 +9,28 @@ that one model turned into tokens too early are taken back and read anew. What i
 the state alone, never on the clock: same seed, same bytes.
 """
 
-import time
 from collections import deque
 from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from baco_local.collaboration import caches, ends, randomness, words
-from baco_local.collaboration.caches import PROMPT
+from baco_local.collaboration import caches, ends, randomness, starting, words
 from baco_local.collaboration.drawing import Drawing, Found
 from baco_local.collaboration.engine import Engine, Reader
 from baco_local.collaboration.events import Began, Ended, Event, Wrote
 from baco_local.collaboration.settings import Request, Steering
 from baco_local.collaboration.side import Span
-from baco_local.collaboration.variant import ALIGNED, BASE, SPEAKERS, Held, Routing, Start, Token, Writing
+from baco_local.collaboration.variant import (
+    ALIGNED,
+    BARRED,
+    BASE,
+    SPEAKERS,
+    Beginning,
+    Held,
+    Routing,
+    Start,
+    Token,
+    Writing,
+)
 from baco_local.errors import Problem
 from baco_local.native import addresses
 from baco_local.native import layout as L
@@ -44,16 +52,17 @@ class Turn:
 class Loop:
     """Writes the variants of one request. Call `tick` until `done`; events gather in `events`.
 
-    begins: what every variant starts as, the text it follows and the tokens it keeps.
+    begins: what every variant starts as, the text it follows and the tokens it keeps. beginnings: what each of the first
+    ones begins with instead.
     """
 
-    def __init__(self, engine: Engine, request: Request, begins: Writing) -> None:
+    def __init__(self, engine: Engine, request: Request, begins: Writing, beginnings: Sequence[Beginning] = ()) -> None:
         self.engine, self.request, self.begins = engine, request, begins
         self.stops = tuple(stop.encode() for stop in request.stop)
         self.longest = len(begins.tokens) + request.max_tokens
         self.writing: list[Writing] = []
         self.free = list(range(request.window))
-        self.waiting = deque(Start(index) for index in range(request.n))
+        self.waiting = deque(Start(index, starting.at(beginnings, index)) for index in range(request.n))
         self.known: dict[int, Writing] = {}  # by index, the ended ones too
         self.begun = 0  # variants that have had a slot
         self.events: list[Event] = []
@@ -120,24 +129,16 @@ class Loop:
             while at > len(self.begins.tokens) and words.unfinished(writing.text[: writing.end_of(at)]):
                 at -= 1
             kept = tuple(writing.tokens[: max(at, len(self.begins.tokens))])
-            self.waiting.appendleft(Start(index, kept, writing))
+            self.waiting.appendleft(Start(index, Beginning(kept), writing))
+
+    def add(self, index: int, beginning: Beginning) -> None:
+        """Variant `index` has the next free slot."""
+        self.waiting.appendleft(Start(index, beginning))
 
     def begin(self, slot: int, start: Start) -> None:
-        writing = deepcopy(self.begins)
-        writing.index, writing.slot, writing.began = start.index, slot, time.perf_counter()
-        source = start.parent
-        if source and source in self.writing and tuple(source.tokens[: len(start.kept)]) == start.kept:
-            writing = Writing(start.index, slot, self.begins.before, opening=self.begins.opening)
-            caches.branch(self.engine, writing, source, start.kept)
-        else:
-            for reader, half in zip(self.engine.readers, writing.halves, strict=True):
-                reader.side.copy(PROMPT, slot + 1)
-                half.evaluated = reader.begun
-            caches.replay(self.engine, writing, start.kept[len(writing.tokens) :])
-        if writing.tokens:
-            writing.speaker = writing.wants = SPEAKERS.index(writing.tokens[-1].speaker)
+        parent = start.parent if start.parent in self.writing else None
+        writing = starting.started(self.engine, self.begins, slot, start, parent)
         writing.key = randomness.key(self.request.seed, writing.index)
-        writing.kept, writing.parent = len(writing.tokens), source.index if source else None
         self.writing.append(writing)
         self.known[writing.index] = writing
         self.begun += 1
@@ -203,27 +204,33 @@ class Loop:
 
     def aligned_found(self, writing: Writing, found: Found) -> None:
         token, p = found.token, found.p
-        if writing.held:  # base's candidate waited for aligned's top piece
+        if writing.held and (before := writing.held.seen):  # base's candidate waited for aligned's top piece
             held, writing.held = writing.held, None
+            seen = self.drawing.both(before, self.drawing.rules(writing, ALIGNED, found.top))
             if token < 0:
-                self.commit(writing, BASE, held.token, held.p, held.seen)
+                self.commit(writing, BASE, held.token, held.p, seen)
             else:
-                self.commit(writing, ALIGNED, token, p, held.seen)
+                self.commit(writing, ALIGNED, token, p, seen)
         elif writing.decided or not found.starts or self.inside_first_word(writing) or not self.routes:
             self.commit(writing, ALIGNED, token, p, writing.seen)
         else:
-            writing.held = Held(token, p, self.drawing.fires(writing, found.top))
+            writing.held = Held(token, p, self.drawing.rules(writing, ALIGNED, found.top))
             writing.wants = BASE
 
     def base_found(self, writing: Writing, found: Found) -> None:
-        token, p, seen = found.token, found.p, Routing(found.top_p, found.entropy)
+        token, p = found.token, found.p
+        seen = Routing(found.top_p, found.entropy, self.drawing.rules(writing, BASE, found.top))
+        barred = token >= 0 and self.barred(writing, token)
+        if barred and found.speaker == BASE:
+            seen = replace(seen, rules=seen.rules | BARRED)
         if writing.held:
             held, writing.held = writing.held, None
-            if found.speaker == BASE and not self.barred(writing, token):
+            seen = self.drawing.both(seen, held.rules)
+            if found.speaker == BASE and token >= 0 and not barred:
                 self.commit(writing, BASE, token, p, seen)
             else:
                 self.commit(writing, ALIGNED, held.token, held.p, seen)
-        elif self.barred(writing, token):
+        elif token < 0 or barred:
             self.hand_over(writing, seen if found.starts else None)
         elif not found.starts:
             self.commit(writing, BASE, token, p, None)
@@ -236,21 +243,12 @@ class Loop:
 
     def barred(self, writing: Writing, token: int) -> bool:
         """Base may neither end a variant nor write the frame of its training pages."""
-        if token < 0:
-            return True
         reader = self.engine.readers[BASE]
         return bool(reader.classes[token] & L.END) or ends.leaks(writing.text, reader.side.vocabulary.piece(token))
 
     def hand_over(self, writing: Writing, seen: Routing | None) -> None:
         """Aligned writes on. A character that base left unfinished is taken out of the text first."""
-        whole = len(writing.text)
-        while loose := words.unfinished(writing.text[:whole]):
-            whole -= loose
-        if whole < len(writing.text):
-            writing.cut(whole)
-            writing.shown = whole
-            for reader, half in zip(self.engine.readers, writing.halves, strict=True):
-                caches.shrink(reader, writing, half)
+        caches.drop_unfinished(self.engine, writing)
         writing.wants, writing.decided, writing.seen = ALIGNED, True, seen
 
     def inside_first_word(self, writing: Writing) -> bool:
@@ -270,9 +268,8 @@ class Loop:
         length = len(writing.text)
         shown = caches.append(self.engine, writing, who, token)
         routed = seen is not None
-        record = Token(
-            shown, token, SPEAKERS[who], routed, p, seen.top_p if seen else None, seen.entropy if seen else None
-        )
+        figures = (seen.top_p, seen.entropy, seen.rules) if seen else (None, None, 0)
+        record = Token(shown, token, SPEAKERS[who], routed, p, *figures)
         writing.tokens.append(record)
         self.tokens += 1
         self.base_tokens += who == BASE

@@ -6,10 +6,14 @@ words) followed by a rule with a threshold on the base's probabilities; either m
 
 import difflib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from baco_local.collaboration.variant import BARRED, SPEAKERS, Token
 from baco_local.errors import UsageProblem
 from baco_local.native import layout as L
+
+BASE, ALIGNED = SPEAKERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,39 @@ class Router:
         if self.rule == L.H:
             return min(abs(2 * math.log(diversity)), MAX_ENTROPY) if diversity > 0 else MAX_ENTROPY
         return diversity if self.rising else 1 - diversity
+
+    def diversity(self, threshold: float) -> float:
+        """In [0, 1]: where a threshold is on the scale of `at`."""
+        if self.rule == L.H:
+            return min(1.0, math.exp(-threshold / 2))
+        return threshold if self.rising else 1 - threshold
+
+    def names(self, threshold: float | None, token: Token) -> str | None:
+        """Whom this router names at the place where `token` was written; None where that can't be known: between
+        routing points, and of a coin."""
+        if token.base_top_p is None or token.base_entropy is None or self.rule == L.RAND:
+            return None
+        if self.content & token.rules or self.rule == L.NEVER:
+            return ALIGNED
+        if self.rule == L.ALWAYS or threshold is None:
+            return BASE
+        wild = {
+            L.P: token.base_top_p < threshold,
+            L.H: token.base_entropy > threshold,
+            L.NUDGING: token.base_top_p >= threshold,
+        }
+        return BASE if wild[self.rule] else ALIGNED
+
+    def parts(self, threshold: float | None, trace: Sequence[Token], start: int = 0) -> int | None:
+        """The first place, from `start` on, where an idea with this trace would have gone the other way: index of the token
+        that the other model would have written. None where it would have gone the same way throughout. Exact: up to
+        there the same models write the same words."""
+        for index in range(start, len(trace)):
+            named = self.names(threshold, trace[index])
+            barred = named == BASE and trace[index].rules & BARRED
+            if named and named != trace[index].speaker and not barred:
+                return index
+        return None
 
 
 MAX_ENTROPY = 20.0  # nats; more than any vocabulary can have

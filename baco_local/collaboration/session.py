@@ -3,15 +3,16 @@
 import collections
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from baco_local.collaboration.engine import Engine
+from baco_local.collaboration.engine import Engine, own_tokens
 from baco_local.collaboration.events import Event, Failed, Summary
 from baco_local.collaboration.loop import Loop
 from baco_local.collaboration.routers import router
 from baco_local.collaboration.settings import Request, Steering
+from baco_local.collaboration.variant import Beginning
 from baco_local.errors import UsageProblem
 
 # Share of the distance to the wanted base share that one batch of tokens corrects.
@@ -21,19 +22,27 @@ GAIN = 0.3
 class Session:
     """Writes the variants of a request. Every method may be called from any thread.
 
-    Events wait until they are polled; the last one is a `Summary` or a `Failed`.
+    beginnings: what each variant begins with, where not all begin alike. Events wait until they are polled; the last one is
+    a `Summary` or a `Failed`. Raises UsageProblem for kept tokens that are not this pair's.
     """
 
-    def __init__(self, engine: Engine, request: Request, steering: Steering | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        request: Request,
+        steering: Steering | None = None,
+        beginnings: Sequence[Beginning] = (),
+    ) -> None:
         self.engine, self.request = engine, request
         self._steering = steering or Steering()
         self._steering_lock = threading.Lock()
         self._stopped = threading.Event()
         self._news = threading.Condition()
         self._events: collections.deque[Event] = collections.deque()
-        self._branches: collections.deque[tuple[int, int, int]] = collections.deque()
-        self._next = request.n  # index of the next branch
-        self._over = False
+        self._beginnings = [self._checked(beginning) for beginning in beginnings]
+        self._wanted: collections.deque[Callable[[Loop], None]] = collections.deque()  # more variants
+        self._next = request.n  # index of the next one
+        self._closing = self._over = False
         self._thread = threading.Thread(target=self._run, name="baco-local session", daemon=True)
 
     def start(self) -> "Session":
@@ -63,9 +72,25 @@ class Session:
         Returns its index. Nothing comes of it when the session is over by then: go on from an earlier
         session's variant with `Request(kept=variant.trace[:at])`."""
         with self._steering_lock:
-            index, self._next = self._next, self._next + 1
-            self._branches.append((index, variant, at))
-            return index
+            return self._want(lambda loop, index: loop.branch(index, variant, at))
+
+    def add(self, beginning: Beginning | None = None) -> int | None:
+        """One more variant, which has the next free slot. Returns its index; None where the session is over, or has no room
+        for so long a beginning: that takes a session of its own. Raises UsageProblem for tokens that are not this pair's."""
+        beginning = self._checked(beginning or Beginning())
+        with self._steering_lock:
+            room = len(self.request.kept) + self.request.max_tokens
+            if self._closing or len(beginning.kept) >= room or (self.request.kept and beginning.kept):
+                return None
+            return self._want(lambda loop, index: loop.add(index, beginning))
+
+    def _want(self, ask: Callable[[Loop, int], None]) -> int:
+        index, self._next = self._next, self._next + 1
+        self._wanted.append(lambda loop: ask(loop, index))
+        return index
+
+    def _checked(self, beginning: Beginning) -> Beginning:
+        return replace(beginning, kept=own_tokens(self.engine, beginning.kept))
 
     def stop(self) -> None:
         """Ends every variant, within one tick, as `cancelled`; what is written is kept."""
@@ -100,6 +125,8 @@ class Session:
         except Exception as problem:
             self._tell([Failed(problem)])
         finally:
+            with self._steering_lock:
+                self._closing = True
             self._over = True
             with self._news:
                 self._news.notify_all()
@@ -108,14 +135,11 @@ class Session:
         started = time.perf_counter()
         works = [reader.side.work for reader in self.engine.readers]
         decoded = sum(work.seconds for work in works)
-        loop = Loop(self.engine, self.request, self.engine.prepare(self.request, self._stopped))
+        loop = Loop(self.engine, self.request, self.engine.prepare(self.request, self._stopped), self._beginnings)
         prepared = time.perf_counter()
         aim = Aim()
-        while not (loop.done or self._stopped.is_set() or self.engine.closed.is_set()):
-            steering = self._steering
-            loop.steer(aim.steering(steering, loop))
-            while self._branches:
-                loop.branch(*self._branches.popleft())
+        while self._goes_on(loop):
+            loop.steer(aim.steering(self._steering, loop))
             try:
                 loop.tick()
             except BaseException:
@@ -136,6 +160,14 @@ class Session:
             stopped=self._stopped.is_set(),
         )
         self._tell([summary])
+
+    def _goes_on(self, loop: Loop) -> bool:
+        """Takes in what was added meanwhile. Once it is False nothing more can be."""
+        with self._steering_lock:
+            while self._wanted:
+                self._wanted.popleft()(loop)
+            self._closing = loop.done or self._stopped.is_set() or self.engine.closed.is_set()
+            return not self._closing
 
     def _tell(self, events: list[Event]) -> None:
         if events:

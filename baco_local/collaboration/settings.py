@@ -112,7 +112,8 @@ class Request:
     mode: `instruct` (the prompt is a task) or `continue` (the prompt is text to carry on).
     first: who writes the first word, `aligned` or `router`. slots: variants written at once.
     kept: tokens that every variant begins with, the first ones of an earlier variant's trace over
-    the same pair and prompt; it goes on from there for up to max_tokens more.
+    the same pair and prompt; it goes on from there for up to max_tokens more. spare: slots beside those
+    of the n variants, for more that are added while these are written.
     """
 
     prompt: str
@@ -125,6 +126,7 @@ class Request:
     stop: tuple[str, ...] = ()
     slots: int = 16
     kept: tuple[Token, ...] = ()
+    spare: int = 0
 
     def __post_init__(self) -> None:
         for name in ("prompt", "system"):
@@ -136,6 +138,7 @@ class Request:
         check_range("-n", self.n, 1, MAX_VARIANTS, "; run it again with another --seed for more")
         check_range("--max-tokens", self.max_tokens, 1, MAX_TOKENS)
         check_range("--slots", self.slots, 1, MAX_SLOTS)
+        check_range("spare", self.spare, 0, MAX_SLOTS)
         check_range("--seed", self.seed, 0, 2**64 - 1)
         if self.mode not in ("instruct", "continue"):
             raise UsageProblem(f"mode {self.mode!r}: it is instruct or continue")
@@ -147,7 +150,7 @@ class Request:
     @property
     def window(self) -> int:
         """Variants written at once: as one ends, the next one takes its place."""
-        return min(self.n, self.slots)
+        return min(self.n + self.spare, self.slots)
 
 
 def check_text(name: str, text: str) -> None:

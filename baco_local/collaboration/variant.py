@@ -2,19 +2,23 @@
 
 import time
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from baco_local.collaboration import words
 from baco_local.text import clean
 
 SPEAKERS = ("base", "aligned")
 BASE, ALIGNED = 0, 1
+BARRED = 4  # beside the content rules, PUNC and FC of the kernel's layout
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
     """One token of the trace. `id` is in the speaker's vocabulary, `p` its probability under the
-    distribution it was drawn from; the base's figures are None where no routing took place."""
+    distribution it was drawn from; the base's figures are None where no routing took place.
+
+    rules: what else decided there, as bits: PUNC and FC, those content rules that leave such a place to aligned; BARRED,
+    the router named base, which drew what only aligned may write."""
 
     piece: str
     id: int
@@ -23,6 +27,7 @@ class Token:
     p: float
     base_top_p: float | None
     base_entropy: float | None
+    rules: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,20 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
+class Beginning:
+    """How a variant begins: with these tokens of an earlier one. anew: the routed token that followed them there, and
+    which the router is to decide about once more: aligned's waits for it, where base wrote aligned writes now."""
+
+    kept: tuple[Token, ...] = ()
+    anew: Token | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
-    """A variant that waits for a slot, and the tokens it begins with."""
+    """A variant that waits for a slot. parent: of this session, whose first tokens it begins with."""
 
     index: int
-    kept: tuple[Token, ...] = ()
+    beginning: Beginning = Beginning()
     parent: "Writing | None" = None
 
 
@@ -67,15 +81,16 @@ class Routing:
 
     top_p: float
     entropy: float
+    rules: int = 0  # see `Token`
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A candidate that waits for the router. `fires`: the content rule on its model's top piece."""
+    """A candidate that waits for the router. rules: the content rules that fire on its model's top piece."""
 
     token: int
     p: float
-    fires: bool = False
+    rules: int = 0
     seen: Routing | None = None
 
 
@@ -144,9 +159,7 @@ class Writing:
             start = self.starts[-1] - words.unfinished(self.text[: self.starts[-1]])
             end = len(self.text) - words.unfinished(self.text)
             piece = clean(self.text[start:end].decode("utf-8", "replace"))
-            self.tokens[-1] = Token(
-                piece, last.id, last.speaker, last.routed, last.p, last.base_top_p, last.base_entropy
-            )
+            self.tokens[-1] = replace(last, piece=piece)
 
     def finished(self, stop: str, seed: int, router: str, threshold: float | None) -> Variant:
         text = "".join(token.piece for token in self.tokens)

@@ -20,7 +20,8 @@ class Piece:
     """A variant that is being written. pk: its node's, once that is committed.
 
     parent: index of the variant that it branched from, if that is of this run. Its text may still be cut, so until it has
-    ended the branch holds what it keeps of it, too.
+    ended the branch holds what it keeps of it, too. below: id of the node that it goes below, if not that of all; shared: how
+    many of the kept tokens are that one's; None for all.
     """
 
     id: str
@@ -28,6 +29,8 @@ class Piece:
     created: float
     kept: tuple[Token, ...]
     parent: int | None
+    below: str | None = None
+    shared: int | None = None
     pieces: list[str] = field(default_factory=list)
     ended: Variant | None = None
     moves: list[tuple[float, str, float | None]] = field(default_factory=list)
@@ -36,8 +39,20 @@ class Piece:
     done: bool = False  # and its end, or given up
 
     @property
+    def held(self) -> int:
+        """How many tokens are not its own: they are in the node above."""
+        if self.parent is not None:
+            return 0
+        return len(self.kept) if self.shared is None else self.shared
+
+    @property
+    def above(self) -> str:
+        return "".join(token.piece for token in self.kept[: self.held])
+
+    @property
     def beginning(self) -> str:
-        return "".join(token.piece for token in self.kept)
+        """What it begins with that is not in the node above."""
+        return "".join(token.piece for token in self.kept[self.held :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +76,27 @@ class Recorder:
         self.writer, self.root, self.session, self.origin = writer, root, session, origin
         self.problem: LibraryProblem | None = None
         self.pieces: dict[int, Piece] = {}
+        self.places: dict[int, tuple[str, int]] = {}
         writer.watch(self)
 
     def id_of(self, index: int) -> str:
         """Of the node that the variant is, or will be."""
         return self.pieces[index].id
 
+    def put_below(self, index: int, id: str, shared: int = 0) -> None:
+        """The variant `index`, which has not begun yet, goes below this node: another take of it, or one that shares its
+        first tokens."""
+        self.places[index] = (id, shared)
+
     def tell(self, event: Event) -> None:
         if isinstance(event, Wrote):
             self.pieces[event.index].pieces.append(event.token.piece)
         elif isinstance(event, Began):
             now = time.monotonic()
-            self.pieces[event.index] = Piece(ids.new(), now, time.time(), event.kept or (), event.parent)
+            below, shared = self.places.pop(event.index, (None, len(event.kept)))
+            self.pieces[event.index] = Piece(
+                ids.new(), now, time.time(), event.kept, event.parent, below, min(shared, len(event.kept))
+            )
         elif isinstance(event, Ended):
             self.pieces[event.variant.index].ended = event.variant
 
@@ -132,14 +156,14 @@ class Recorder:
     def _store_one(
         self, connection: sqlite3.Connection, change: Change, pks: dict[int, int | None], origin: int, over: bool
     ) -> int:
-        piece, ended, live = change.piece, change.ended, change.piece.parent is not None
-        own = "".join(piece.pieces[: change.count]) if ended is None else ended.text[len(piece.beginning) :]
-        text = piece.beginning + own if live else own
-        pk = piece.pk
+        piece, ended, pk = change.piece, change.ended, change.piece.pk
+        root = self.root if pk else self._place(connection, piece)
+        own = piece.beginning + "".join(piece.pieces[: change.count])
+        text = own if ended is None else ended.text[len(piece.above) :]
         if pk is None:
             above = self.pieces.get(piece.parent) if piece.parent is not None else None
             parent = (pks.get(piece.parent) or above.pk) if above and piece.parent is not None else None
-            pk = self._insert(connection, piece, text, origin, parent or self.root)
+            pk = self._insert(connection, piece, text, origin, parent or root)
         elif ended is None:
             connection.execute("UPDATE nodes SET text = ? WHERE pk = ? AND stop IS NULL", [text, pk])
         if ended:
@@ -148,29 +172,35 @@ class Recorder:
             connection.execute("UPDATE nodes SET stop = 'cancelled' WHERE pk = ? AND stop IS NULL", [pk])
         return pk
 
+    def _place(self, connection: sqlite3.Connection, piece: Piece) -> int:
+        """The node that the piece goes below: its own one, or where that is gone, that of all."""
+        if piece.below is None:
+            return self.root
+        found = connection.execute("SELECT pk FROM nodes WHERE id = ?", [piece.below]).fetchone()
+        if found is None:
+            piece.shared = 0
+        return int(found[0]) if found else self.root
+
     def _insert(self, connection: sqlite3.Connection, piece: Piece, text: str, origin: int, parent: int) -> int:
         while connection.execute("SELECT 1 FROM nodes WHERE id = ?", [piece.id]).fetchone():
             piece.id = ids.fresh(connection)
-        live = piece.parent is not None
-        kept, kept_tokens = (0, 0) if live else (len(piece.beginning), len(piece.kept))
         [pk] = connection.execute(
             "INSERT INTO nodes (id, session, parent, kind, created, text, kept, kept_tokens, origin, writer) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT pk FROM writers WHERE token = ?)) RETURNING pk",
             [
                 *(piece.id, self.session, parent, "branch" if piece.kept else "variant", piece.created, text),
-                *(kept, kept_tokens, origin, self.writer.token),
+                *(len(piece.above), piece.held, origin, self.writer.token),
             ],
         ).fetchone()
         return int(pk)
 
     def _end(self, connection: sqlite3.Connection, piece: Piece, pk: int, text: str, ended: Variant) -> None:
-        kept, kept_tokens = (len(piece.beginning), len(piece.kept)) if piece.parent is None else (0, 0)
-        own = ended.trace[kept_tokens:]
+        own = ended.trace[piece.held :]
         done = connection.execute(
             "UPDATE nodes SET text = ?, kept = ?, kept_tokens = ?, seed = ?, threshold = ?, moves = ?, tokens = ?, "
             "base_tokens = ?, seconds = ?, stop = ? WHERE pk = ? AND stop IS NULL",
             [
-                *(text, kept, kept_tokens, str(ended.seed), ended.threshold),
+                *(text, len(piece.above), piece.held, str(ended.seed), ended.threshold),
                 json.dumps(piece.moves) if piece.moves else None,
                 ended.tokens,
                 sum(token.speaker == "base" for token in ended.trace),

@@ -18,10 +18,11 @@ def packed(tokens: Sequence[Token]) -> bytes:
     pieces = [token.piece.encode() for token in tokens]
     routed = np.array([token.routed for token in tokens], np.uint8)
     speaker = np.array([SPEAKERS.index(token.speaker) for token in tokens], np.uint8)
+    rules = np.array([token.rules for token in tokens], np.uint8)
     columns = [
         np.array([len(piece) for piece in pieces], "<u4"),
         np.array([token.id for token in tokens], "<i4"),
-        speaker + 2 * routed,
+        speaker + 2 * routed + 4 * rules,
         np.array([token.p for token in tokens], "<f4"),
         np.array([number(token.base_top_p) for token in tokens], "<f4"),
         np.array([number(token.base_entropy) for token in tokens], "<f4"),
@@ -47,7 +48,9 @@ def unpacked(data: bytes) -> tuple[Token, ...]:
         for size, id_, flags, p, top, entropy in zip(*columns, strict=True):
             piece = content[at : at + size].decode()
             at += size
-            tokens.append(Token(piece, id_, SPEAKERS[flags & 1], flags > 1, p, known(top), known(entropy)))
+            tokens.append(
+                Token(piece, id_, SPEAKERS[flags & 1], bool(flags & 2), p, known(top), known(entropy), flags >> 2)
+            )
         return tuple(tokens)
     except (struct.error, zlib.error) as error:
         raise ValueError(str(error)) from None

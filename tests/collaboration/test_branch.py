@@ -9,7 +9,7 @@ from test_loop import HALF, WORDS, different, follow, run
 from baco_local.collaboration.engine import Engine
 from baco_local.collaboration.session import Session
 from baco_local.collaboration.settings import Request, Steering
-from baco_local.collaboration.variant import Token, Variant
+from baco_local.collaboration.variant import Beginning, Token, Variant
 from baco_local.errors import UsageProblem
 
 SEED = 6  # variant 0 begins with " sea", variant 1 with " sun"
@@ -115,8 +115,8 @@ def test_a_branch_keeps_whole_characters() -> None:
     ready = engine(ScriptedSide("base", WORDS, base), two)
     [source] = run(Session(ready, Request("x", n=1, max_tokens=4), Steering("base")))
     assert source.text == " sun\n😀"
-    with pytest.raises(UsageProblem, match="inside a character"):
-        run(Session(ready, Request("x", n=1, kept=source.trace[:3])))
+    [found] = run(Session(ready, Request("x", n=1, max_tokens=1, kept=source.trace[:3]), Steering("base")))
+    assert found.kept == 2  # " sun", "\n"; not the half of what followed
     [found] = run(Session(ready, Request("x", n=1, max_tokens=1, kept=source.trace[:4]), Steering("base")))
     assert found.text in (" sun\n😀.", " sun\n😀 x")
 
@@ -126,3 +126,37 @@ def test_a_branch_of_nothing_known_does_nothing() -> None:
     session = Session(ready, Request("x", n=1, max_tokens=3), Steering("aligned"))
     assert session.branch(77, 1) == 1
     assert len(run(session)) == 1
+
+
+def test_more_variants_are_added_while_others_are_written() -> None:
+    one, _, ready = pair()
+    [source] = run(Session(ready, Request("x", n=1, max_tokens=20, seed=3), Steering("p", 0.6)))
+    session = Session(ready, Request("x", n=1, max_tokens=20, seed=4, spare=2), Steering("p", 0.6))
+    added: list[int | None] = []
+
+    def submit(spans: Any, evaluate: Any = one.submit) -> None:
+        if not added:
+            added.extend(
+                [session.add(), session.add(Beginning(source.trace[:7])), session.add(Beginning(source.trace))]
+            )
+        evaluate(spans)
+
+    one.submit = submit  # type: ignore[method-assign]
+    found = {variant.index: variant for variant in run(session)}
+    assert added == [1, 2, None]  # the last one's beginning is as long as an idea of this session may be
+    assert sorted(found) == [0, 1, 2]
+    assert found[2].trace[:7] == source.trace[:7]
+    assert (found[1].kept, found[2].kept) == (0, 7)
+    assert session.add() is None  # over
+
+
+def test_variants_that_begin_differently_in_one_session() -> None:
+    *_, ready = pair()
+    [source] = run(Session(ready, Request("x", n=1, max_tokens=20, seed=3), Steering("p", 0.6)))
+    beginnings = [Beginning(source.trace[:at]) for at in (5, 0, 9)]
+    found = run(Session(ready, Request("x", n=4, max_tokens=30), Steering("p", 0.6), beginnings))
+    assert [variant.kept for variant in found] == [5, 0, 9, 0]
+    assert all(variant.trace[:at] == source.trace[:at] for variant, at in zip(found, (5, 0, 9, 0), strict=True))
+    foreign = Beginning((Token(" sea", 999, "base", False, 1.0, None, None),))
+    with pytest.raises(UsageProblem, match="not one of this pair's"):
+        Session(ready, Request("x", n=1), Steering("p", 0.6), [foreign])

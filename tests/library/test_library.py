@@ -27,7 +27,7 @@ def library(tmp_path: Path) -> Iterator[Library]:
 
 
 def token(piece: str, speaker: str = "aligned") -> Token:
-    return Token(piece, 7, speaker, True, 0.5, 0.25, 1.5)
+    return Token(piece, 7, speaker, True, 0.5, 0.25, 1.5, 5)
 
 
 def written(
@@ -115,6 +115,25 @@ def test_a_branch_of_the_same_run_hangs_below_the_idea_that_it_is_of(library: Li
     recorder.close()
     first, branch = library.ideas(name)
     assert (branch.parent, branch.text) == (first.id, "The sea rose")
+
+
+def test_takes_go_below_what_they_take_the_place_of(library: Library) -> None:
+    name, [idea, other] = filled(library, "A line", "The sea was calm", "A moon")
+    recorder = library.record_below(name, ORIGIN)
+    recorder.put_below(0, other.id)  # another take, from the beginning
+    recorder.put_below(1, idea.id, 2)  # the third token is another one
+    recorder.put_below(2, "0000000", 2)  # gone meanwhile
+    written(recorder, 0, "The sun")
+    written(recorder, 1, "at night", (*library.trace(idea.id)[:2], token(" shone", "base")))
+    written(recorder, 2, "at night", library.trace(idea.id)[:2])
+    recorder.close()
+    found = {node.text: node for node in library.ideas(name)}
+    assert (found["The sun"].parent, found["The sun"].kind, found["The sun"].kept) == (other.id, "variant", 0)
+    shone, gone = found["The sea shone at night"], found["The sea at night"]
+    assert (shone.parent, shone.kind, shone.own, shone.kept_tokens) == (idea.id, "branch", " shone at night", 2)
+    assert (gone.parent, gone.own, gone.kept) == (name, "The sea at night", 0)
+    for node in (shone, gone):
+        assert "".join(one.piece for one in library.trace(node.id)) == node.text
 
 
 def test_an_edit_is_a_new_child(library: Library) -> None:
