@@ -13,7 +13,7 @@ import click
 
 from baco_local import __version__
 from baco_local.__main__ import INTERRUPTED
-from baco_local.cli import again, bench, doctor, exchange, history, ideas, marks, models, pull
+from baco_local.cli import again, bench, doctor, exchange, history, ideas, marks, models, pull, tui
 from baco_local.errors import Problem, internal
 from baco_local.text import clean
 
@@ -27,12 +27,15 @@ from baco_local.text import clean
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Many good, different ideas at once, offline: two models write every idea together."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+    if context.invoked_subcommand is not None:
+        return
+    if tui.at_a_terminal():
+        context.exit(context.invoke(tui.command))
+    click.echo(context.get_help())
 
 
 COMMANDS = (
-    *(ideas.command, again.more, again.branch),
+    *(ideas.command, tui.command, again.more, again.branch),
     *(history.history, history.show, history.search),
     *(marks.star, marks.unstar, marks.tag, marks.note, marks.rm),
     *(exchange.export, exchange.read, exchange.backup),

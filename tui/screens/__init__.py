@@ -1,0 +1,1 @@
+"""What fills the terminal at a time; each with a stylesheet of its own beside it."""

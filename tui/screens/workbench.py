@@ -1,0 +1,298 @@
+"""The workbench: the prompt, the knob, and the cards on which ideas grow."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Footer, TextArea
+
+from baco_local.collaboration.routers import router
+from baco_local.errors import Problem, UsageProblem
+from baco_local.library import Node
+
+from ..desk import Card
+from ..keys import ACTS, WHILE_TYPING
+from ..output import exported
+from ..studio import Studio
+from ..widgets.controls import Controls
+from ..widgets.edit import EditBox
+from ..widgets.grid import CardGrid
+from ..widgets.prompt import PromptBox
+from ..widgets.slider import Slider
+from ..widgets.status import StatusLine
+from ..widgets.welcome import Welcome
+from .ask import AskText
+from .compare import CompareScreen
+
+if TYPE_CHECKING:
+    from ..app import Desk
+
+OFTEN = 0.2  # seconds between two looks at what was written
+ON_A_CARD = set("star reject reroll other_way branch words edit editor copy compare turn".split())
+ON_A_PAGE = set("reroll_unstarred all_other_way more export".split())
+
+
+class Workbench(Screen[None]):
+    CSS_PATH = "workbench.tcss"
+    BINDINGS = [*(act.binding for act in ACTS), *WHILE_TYPING]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    app: "Desk"
+
+    def __init__(self, studio: Studio, *, plain: bool) -> None:
+        super().__init__()
+        self.studio, self.plain = studio, plain
+        self.held: Card | None = None  # for comparing
+
+    def compose(self) -> ComposeResult:
+        yield PromptBox(self.app.earlier_prompts, id="prompt")
+        yield Controls(self.studio, id="controls")
+        yield CardGrid(self.studio.parting, plain=self.plain, underline=self.app.without_colours, id="grid")
+        yield Welcome(id="welcome")
+        yield StatusLine(plain=self.plain, id="status")
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.prompt = self.query_one(PromptBox)
+        self.grid = self.query_one(CardGrid)
+        self.controls = self.query_one(Controls)
+        self.status = self.query_one(StatusLine)
+        self.prompt.set_class(self.plain, "-plain")
+        self.prompt.focus()
+        self.set_interval(OFTEN, self.pull)
+        self.tell()
+        self.query_one(Welcome).tell(self.app.last_session())
+
+    # what is shown
+
+    def tell(self) -> None:
+        """Everything as the studio has it: another page, others cards, another draft."""
+        studio = self.studio
+        self.prompt.set_text(studio.draft.text)
+        self.prompt.border_title = "the text to continue" if studio.draft.mode == "continue" else "what is wanted"
+        self.controls.tell()
+        self.grid.show(studio.page.cards)
+        empty = not studio.page.cards
+        self.grid.display, self.query_one(Welcome).display = not empty, empty
+        self.tell_status()
+
+    def tell_status(self) -> None:
+        scribe, flow = self.studio.scribe, self.studio.flow
+        state = scribe.job.state if scribe.job else "over"
+        self.status.tell(self.studio.page.takes, flow.pace, state, self.studio.setup.max_tokens)
+        self.refresh_bindings()
+
+    def pull(self) -> None:
+        """What was written since the last time comes onto the cards."""
+        flow, before = self.studio.flow, len(self.studio.page.cards)
+        busy = self.studio.scribe.writing
+        changed = flow.pull()
+        if changed:
+            if len(self.studio.page.cards) != before:
+                self.tell()
+            self.grid.changed(changed)
+        if changed or busy:
+            self.tell_status()
+        while flow.problems:
+            self.app.complain(flow.problems.popleft())
+
+    # what is done
+
+    def do(self, act: Any, *arguments: Any) -> None:
+        """Does it and shows what has become of it; or says why not."""
+        try:
+            act(*arguments)
+        except UsageProblem as problem:
+            self.app.say(str(problem))
+        except (Problem, OSError) as problem:
+            self.app.complain(str(problem))
+        self.tell()
+
+    def on_card(self, act: Any, *arguments: Any) -> None:
+        if self.grid.card:
+            self.do(act, self.grid.card, *arguments)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ON_A_CARD:
+            return True if self.grid_card else None
+        if action in ON_A_PAGE:
+            return True if self.studio.page.cards else None
+        return True
+
+    @property
+    def grid_card(self) -> Card | None:
+        return self.grid.card if self.is_mounted and hasattr(self, "grid") else None
+
+    @on(TextArea.Changed, "#prompt")
+    def typed(self) -> None:
+        if self.prompt.text != self.studio.draft.text:
+            self.studio.type(self.prompt.text)
+            self.app.expect_writing()
+
+    @on(Slider.Changed)
+    def turned(self, event: Slider.Changed) -> None:
+        self.steer(threshold=router(self.studio.steering.router).at(event.value))
+
+    @on(Controls.Steered)
+    def steered(self, event: Controls.Steered) -> None:
+        self.steer(**event.changes)
+
+    def steer(self, **changes: Any) -> None:
+        try:
+            self.studio.steer(**changes)
+        except UsageProblem as problem:
+            self.app.say(str(problem))
+        self.controls.tell()
+        self.grid.redraw()
+
+    @on(CardGrid.Moved)
+    def moved(self) -> None:
+        self.refresh_bindings()
+
+    def action_write(self) -> None:
+        if not self.app.ready():
+            return
+        self.prompt.forget_place()
+        self.do(self.studio.write)
+        self.grid.focus()
+
+    def action_stop(self) -> None:
+        if self.studio.scribe.writing:
+            self.studio.stop()
+        elif self.focused is self.grid or not self.studio.page.cards:
+            self.prompt.focus()
+        else:
+            self.grid.focus()
+
+    def action_star(self) -> None:
+        self.on_card(self.studio.star)
+
+    def action_reject(self) -> None:
+        self.on_card(self.studio.reject)
+
+    def action_reroll(self) -> None:
+        if self.app.ready() and self.grid.card:
+            self.do(self.studio.reroll, [self.grid.card])
+
+    def action_reroll_unstarred(self) -> None:
+        if self.app.ready():
+            self.do(self.studio.reroll_unstarred)
+
+    def action_other_way(self) -> None:
+        if self.app.ready() and self.grid.card:
+            self.do(self.studio.go_other_way, [self.grid.card])
+
+    def action_all_other_way(self) -> None:
+        if self.app.ready():
+            self.do(self.studio.go_other_way, self.studio.page.cards)
+
+    def action_more(self) -> None:
+        if self.app.ready():
+            self.do(self.studio.more)
+
+    def action_branch(self) -> None:
+        self.on_card(self.studio.branch)
+        self.prompt.focus()
+
+    def action_words(self) -> None:
+        if self.grid.card:
+            self.app.show_words(self.grid.card)
+
+    @on(CardGrid.Opened)
+    def opened(self) -> None:
+        self.action_words()
+
+    def action_edit(self) -> None:
+        card = self.grid.card
+        if card and not card.take.done:
+            self.app.say("still being written; esc stops it")
+        elif card:
+            self.mount(EditBox(card, self.grid.region_of_current()))
+
+    @on(EditBox.Done)
+    def edited(self, event: EditBox.Done) -> None:
+        self.do(self.studio.edit, event.card, event.text)
+        self.grid.focus()
+
+    def action_editor(self) -> None:
+        card = self.grid.card
+        if card and card.take.done and (text := self.app.in_editor(card.take.text)) is not None:
+            self.do(self.studio.edit, card, text)
+
+    def action_copy(self) -> None:
+        if self.grid.card:
+            self.app.copy_to_clipboard(self.grid.card.take.text.strip())
+            self.app.say("copied")
+
+    def action_compare(self) -> None:
+        card, held = self.grid.card, self.held
+        cards = self.studio.page.cards
+        if card and held and held is not card and held in cards:
+            both = (cards.index(held) + 1, held), (cards.index(card) + 1, card)
+            self.held = None
+            self.app.push_screen(CompareScreen(both, self.grid.look(), self.studio.star), lambda _: self.tell())
+        elif card:
+            self.held = card
+            self.app.say("c on another one shows both side by side")
+
+    def action_undo(self) -> None:
+        self.do(self.again, self.studio.deeds.undo, "undone")
+
+    def action_redo(self) -> None:
+        self.do(self.again, self.studio.deeds.redo, "done again")
+
+    def again(self, act: Any, word: str) -> None:
+        label = act()
+        self.app.say(f"{word}: {label}" if label else "nothing is left")
+
+    def action_turn(self, by: int) -> None:
+        if self.grid.card and self.grid.card.turn(by):
+            self.tell()
+
+    def action_next(self) -> None:
+        self.grid.go_to((self.grid.current + 1) % max(1, len(self.grid.cards)))
+
+    def action_knob(self, steps: int) -> None:
+        self.controls.slider.action_turn(steps)
+
+    def action_marks(self) -> None:
+        self.grid.marks = not self.grid.marks
+
+    def action_mode(self) -> None:
+        self.studio.change_mode()
+        self.tell()
+
+    def action_prompt(self) -> None:
+        self.prompt.focus()
+
+    def action_export(self) -> None:
+        page = self.studio.page
+        starred = sum(card.take.starred for card in page.cards)
+        what = f"the {starred} starred ideas" if starred else f"all {len(page.cards)} ideas"
+
+        def write(name: str | None) -> None:
+            if name:
+                self.do(lambda: self.app.say(f"written: {exported(self.studio, Path(name))}"))
+
+        self.app.push_screen(AskText(f"Write {what} of this page to a file (.md, .txt or .jsonl)", "ideas.md"), write)
+
+    def open(self, node: Node) -> None:
+        """The page that a node of the library is on, with its card in front."""
+        library = self.studio.library
+        if library is None:
+            return
+        self.do(lambda: self.studio.open(library.prompt_of(node)))
+        for index, card in enumerate(self.studio.page.cards):
+            for at, take in enumerate(card.takes):
+                if take.node == node.id:
+                    card.at = at
+                    self.grid.go_to(index)
+        self.tell()
+        self.grid.focus()
+
+    def action_find(self) -> None:
+        self.app.find()
+
+    def action_pairs(self) -> None:
+        self.app.choose_pair()
