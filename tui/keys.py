@@ -31,13 +31,8 @@ class Act:
 
 ACTS = (
     Act("write", "ctrl+g,f5", "write", "write ideas for the prompt; more of them if the prompt is the same", True),
-    Act(
-        "stop",
-        "escape",
-        "stop",
-        "stop writing and keep what is there; else from the prompt to the cards and back",
-        True,
-    ),
+    Act("stop", "escape", "stop", "stop writing; what is there is kept", True),
+    Act("change_focus", "escape", "cards or prompt", "from the prompt to the cards and back"),
     Act("star", "s,ctrl+s", "star", "keep this one: it survives rerolls", True),
     Act("reject", "x,ctrl+l", "reject", "pass over this one", True),
     Act("reroll", "r,ctrl+r", "reroll", "another take on this card; the one before stays below it", True),

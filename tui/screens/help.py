@@ -17,6 +17,10 @@ the other way. Words by base are coloured.
 
 Everything is kept as it is written. Rerolls and edits lie above what was there; comma and full stop turn between them.
 """
+CLOSING = """\
+Letters work where no text is typed; F6 and F7 turn the knob while typing, too. 1 to 9 and the arrows choose a card; digits
+typed one after another are one number.
+"""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -25,11 +29,12 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll():
-            yield Static(Content(INTRO))
+            for paragraph in INTRO.split("\n\n"):
+                yield Static(Content(" ".join(paragraph.split())), classes="said")
             for act in (*ACTS, *EVERYWHERE):
                 keys = self.app.keys_of(act)  # type: ignore[attr-defined]
                 yield Static(Content.assemble((f"{shown(keys):<22}", "bold $primary"), act.help), classes="key")
-            yield Static(Content("letters work where no text is typed; F6 and F7 turn the knob also while typing"))
+            yield Static(Content(" ".join(CLOSING.split())), classes="said")
 
     def action_dismiss_help(self) -> None:
         self.dismiss(None)

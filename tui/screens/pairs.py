@@ -23,6 +23,7 @@ FIRST = """\
 Two models write every idea together, and none is here yet. Choose a pair: enter gets it from its source, once, and checks
 it. `starter` is small and quick, for a first look. After that nothing ever goes over the network.
 """
+LATER = "The pair that writes. Those that are not here are pulled first."
 OFTEN = 0.2  # seconds between two looks at a pull
 
 
@@ -47,9 +48,7 @@ class PairsScreen(ModalScreen[PairEntry | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(
-                Content(FIRST if self.first else "The pair that writes. Those that are not here are pulled first.")
-            )
+            yield Static(Content(" ".join((FIRST if self.first else LATER).split())))
             yield OptionList(id="list", markup=False)
             yield Static(id="said", markup=False)
             yield ProgressBar(id="bar", show_eta=True)

@@ -42,6 +42,7 @@ class WordsScreen(Screen[Choice | None]):
         Binding("right_curly_bracket", "knob(5)", show=False),
         Binding("f", "part", "where it parts"),
     ]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (28, "-tall")]
     app: "Desk"
 
     def __init__(self, studio: Studio, card: Card) -> None:
@@ -125,12 +126,10 @@ class WordsScreen(Screen[Choice | None]):
                 return
             self.found[at] = found
         for side, others in zip(("base", "aligned"), self.found[at], strict=True):
-            self.query_one(f"#{side}", OptionList).add_options(
-                [
-                    Option(Content(line(other, self.tokens[at])), id=str(n), disabled=other.ends)
-                    for n, other in enumerate(others)
-                ]
-            )
+            listed = self.query_one(f"#{side}", OptionList)
+            for number, other in enumerate(others):
+                said = Content(line(other, self.tokens[at], listed.size.width))
+                listed.add_option(Option(said, id=str(number), disabled=other.ends))
 
     @on(TraceText.Chosen)
     def chosen(self) -> None:
@@ -161,9 +160,9 @@ class WordsScreen(Screen[Choice | None]):
         self.dismiss(None)
 
 
-def line(other: Alternative, written: Token) -> str:
+def line(other: Alternative, written: Token, width: int) -> str:
     """An alternative with its probability; the one that was written is pointed at."""
     piece = "(end)" if other.ends else other.token.piece.replace("\n", "⏎").replace("\t", "⇥") or "(nothing yet)"
     this = other.token.id == written.id and other.token.speaker == written.speaker
-    bar = "▪" * round(other.token.p * 10)
+    bar = "▪" * round(other.token.p * 10) if width > 40 else ""
     return f"{'▸' if this else ' '}{other.token.p:6.3f}  {piece:<18.18} {bar}"

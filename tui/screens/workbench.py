@@ -118,6 +118,8 @@ class Workbench(Screen[None]):
             return True if self.grid_card else None
         if action in ON_A_PAGE:
             return True if self.studio.page.cards else None
+        if action == "stop":
+            return self.studio.scribe.writing
         return True
 
     @property
@@ -158,9 +160,10 @@ class Workbench(Screen[None]):
         self.grid.focus()
 
     def action_stop(self) -> None:
-        if self.studio.scribe.writing:
-            self.studio.stop()
-        elif self.focused is self.grid or not self.studio.page.cards:
+        self.studio.stop()
+
+    def action_change_focus(self) -> None:
+        if self.focused is self.grid or not self.studio.page.cards:
             self.prompt.focus()
         else:
             self.grid.focus()

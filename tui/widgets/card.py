@@ -107,7 +107,7 @@ def strips(
         name = f"{'> ' if current else '  '}{number}. {'starred ' if take.starred else ''}"
         head = Strip([Segment(fitted(name + ", ".join(facts(card, current, look)), width), look.dim.rich_style)])
         foot = Strip([Segment(fitted("  " + ", ".join(filter(None, [way, more])), width), look.dim.rich_style)])
-        edges = [Segment("  "), Segment("")]
+        edges = [Segment("  ", text_style.rich_style), Segment("")]
     else:
         border = look.current if current else look.border
         box = HEAVY if current else ROUND

@@ -43,8 +43,6 @@ def progress(takes: Sequence[Take], pace: Pace, state: str, expected: int) -> li
         return []
     done = sum(take.done for take in takes)
     parts = [f"{done} of {len(takes)} done"]
-    if pace.tokens:
-        parts.append(f"{pace.tokens:,} tokens")
     if pace.rate:
         parts.append(f"{pace.rate:.0f} tok/s")
         if state == "writing":
@@ -55,6 +53,8 @@ def progress(takes: Sequence[Take], pace: Pace, state: str, expected: int) -> li
     different = distinct((take.text for take in takes if not take.rejected), 2)
     if different is not None and len(takes) > 1:
         parts.append(f"distinct {different:.2f}")
+    if pace.tokens:
+        parts.append(f"{pace.tokens:,} tokens")
     return parts
 
 

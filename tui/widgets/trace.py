@@ -52,11 +52,11 @@ class TraceText(Static, can_focus=True):
         style = self.get_visual_style
         parts = []
         for at, token in enumerate(self.tokens):
-            kind = style(f"trace--{token.speaker}", partial=True)
+            kind = style(f"trace--{token.speaker}")
             if at == self.parted:
-                kind = style("trace--part", partial=True)
+                kind = style("trace--part")
             if at == self.cursor:
-                kind = style("trace--cursor", partial=True)
+                kind = style("trace--cursor")
             if at == self.cursor:
                 parts.append((token.piece.replace("\n", "⏎\n") or "·", kind))
             else:
