@@ -145,7 +145,7 @@ class Desk(App[None]):
         return next(iter(self._history(1)), None)
 
     def _history(self, limit: int) -> list[Entry]:
-        if not self.studio.library:
+        if not self.studio.library or not self.studio.library.path.exists():
             return []
         try:
             return self.studio.library.history(limit=limit)
@@ -157,6 +157,9 @@ class Desk(App[None]):
         library = self.studio.library
         if library is None:
             self.say("nothing is kept: history is off in config.toml")
+            return
+        if not library.path.exists():
+            self.say("nothing was written yet")
             return
 
         def open(node: Node | None) -> None:

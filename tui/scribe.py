@@ -265,4 +265,6 @@ def in_a_thread(ask: Callable[[], Found]) -> Found:
 
 def with_tokens(request: Request, longest: int) -> Request:
     """With room for a beginning of so many tokens, and for going on from there."""
+    if not longest:
+        return request
     return replace(request, max_tokens=max(request.max_tokens, longest + max(16, request.max_tokens // 2)))

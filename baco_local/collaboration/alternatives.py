@@ -37,7 +37,7 @@ def alternatives(
     found: tuple[list[Alternative], list[Alternative]] = ([], [])
     for who, (row, reader) in enumerate(zip(rows, engine.readers, strict=True)):
         best = np.argpartition(row, -min(count, len(row)))[-count:]
-        for id in sorted(map(int, best), key=lambda id: -row[id]):
+        for id in sorted((int(id) for id in best if row[id] > 0), key=lambda id: -row[id]):
             piece = clean(reader.side.vocabulary.piece(id).decode("utf-8", "replace"))
             token = Token(piece, id, SPEAKERS[who], True, float(row[id]), top_p, entropy)
             found[who].append(Alternative(token, bool(reader.classes[id] & L.END)))
