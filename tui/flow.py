@@ -147,17 +147,18 @@ class Flow:
 
 
 def remove(page: Page, wish: Wish) -> None:
-    """Takes it off its card, and an empty card off the page."""
+    """Takes it off its card; a card with nothing else on it leaves the page as it is."""
     card = wish.card
-    if wish.take in card.takes:
+    if card.takes == [wish.take]:
+        if card in page.cards:
+            page.cards.remove(card)
+    elif wish.take in card.takes:
         card.takes.remove(wish.take)
-        card.at = max(0, min(card.at, len(card.takes) - 1))
-    if not card.takes and card in page.cards:
-        page.cards.remove(card)
+        card.at = min(card.at, len(card.takes) - 1)
 
 
 def put_back(page: Page, wish: Wish, at: int) -> None:
-    """What `remove` took away; an empty card comes back to its place."""
+    """What `remove` took away; a card comes back to its place."""
     if wish.take not in wish.card.takes:
         wish.card.put(wish.take)
     if wish.card not in page.cards:

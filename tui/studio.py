@@ -132,9 +132,9 @@ class Studio:
         take = begun(card.take)
         self._mark(take, "take back" if take.rejected else "reject", (False, not take.rejected))
 
-    def edit(self, card: Card, text: str) -> None:
-        """The text as the writer wants it: a take of its own above the one that it was made of."""
-        source, text, library = card.take, clean(text), self.library
+    def edit(self, card: Card, text: str, source: Take | None = None) -> None:
+        """The text as the writer wants it: a take of its own above all, made of `source`, or of the one on top."""
+        source, text, library = source or card.take, clean(text), self.library
         if not source.done:
             raise UsageProblem(NOT_DONE)
         if text == source.text:
@@ -289,6 +289,8 @@ class Studio:
 
     def _can_undo(self, label: str, wishes: Sequence[Wish]) -> None:
         page, library = self.page, self.library
+        if not all(wish.card in page.cards for wish in wishes):
+            return  # an edit of a page that was left meanwhile
         places = {id(wish): page.cards.index(wish.card) for wish in wishes}
 
         def undo() -> None:

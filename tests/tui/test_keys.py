@@ -36,6 +36,7 @@ async def test_writing_and_stopping(desk: Desk, pair: ScriptedPair) -> None:
     async with desk.run_test(size=SIZE) as pilot:
         await pilot.pause()
         assert isinstance(desk.focused, TextArea)
+        assert desk.studio.steering.router == "p"  # as it was given, not the first of the list
         pair.gate.clear()
         await pilot.press(*"sea", "f5")
         await until(pilot, lambda: len(desk.studio.page.cards) == 4)

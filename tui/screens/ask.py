@@ -7,8 +7,10 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from .answering import Answering
 
-class Ask(ModalScreen[bool]):
+
+class Ask(Answering[bool], ModalScreen[bool]):
     """True for yes."""
 
     CSS_PATH = "ask.tcss"
@@ -30,7 +32,7 @@ class Ask(ModalScreen[bool]):
         self.dismiss(yes)
 
 
-class AskText(ModalScreen[str | None]):
+class AskText(Answering[str | None], ModalScreen[str | None]):
     """The line, or None."""
 
     CSS_PATH = "ask.tcss"

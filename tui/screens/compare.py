@@ -11,9 +11,10 @@ from textual.widgets import Footer, Static
 
 from ..desk import Card
 from ..widgets.card import Look, facts, told
+from .answering import Answering
 
 
-class CompareScreen(ModalScreen[None]):
+class CompareScreen(Answering[None], ModalScreen[None]):
     """star: what the keys 1 and 2 do with the left and the right card."""
 
     CSS_PATH = "compare.tcss"

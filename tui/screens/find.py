@@ -14,10 +14,12 @@ from baco_local.errors import Problem
 from baco_local.library import Entry, Hit, Library, Node
 from baco_local.library.nodes import MARK, UNMARK
 
+from .answering import Answering
+
 MOST = 200
 
 
-class FindScreen(ModalScreen[Node | None]):
+class FindScreen(Answering[Node | None], ModalScreen[Node | None]):
     """Gives a node: a prompt, or an idea whose page is wanted."""
 
     CSS_PATH = "find.tcss"

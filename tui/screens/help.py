@@ -8,6 +8,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from ..keys import ACTS, EVERYWHERE, shown
+from .answering import Answering
 
 INTRO = """\
 Type a prompt, press ctrl+g, and many ideas are written at once. Every idea is written by two models together: an aligned
@@ -23,7 +24,7 @@ typed one after another are one number.
 """
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Answering[None], ModalScreen[None]):
     CSS_PATH = "help.tcss"
     BINDINGS = [Binding("escape,f1,question_mark,q", "dismiss_help", "close")]
 

@@ -18,6 +18,7 @@ from baco_local.errors import Problem
 from baco_local.text import gigabytes
 
 from ..pulling import Pulling
+from .answering import Answering
 
 FIRST = """\
 Two models write every idea together, and none is here yet. Choose a pair: enter gets it from its source, once, and checks
@@ -27,7 +28,7 @@ LATER = "The pair that writes. Those that are not here are pulled first."
 OFTEN = 0.2  # seconds between two looks at a pull
 
 
-class PairsScreen(ModalScreen[PairEntry | None]):
+class PairsScreen(Answering[PairEntry | None], ModalScreen[PairEntry | None]):
     """Gives the pair to write with. first: nothing is here yet."""
 
     CSS_PATH = "pairs.tcss"

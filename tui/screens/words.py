@@ -8,7 +8,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -22,6 +21,7 @@ from ..studio import Studio
 from ..widgets.chart import Chart
 from ..widgets.slider import Slider
 from ..widgets.trace import TraceText
+from .answering import Answering
 
 if TYPE_CHECKING:
     from ..app import Desk
@@ -30,7 +30,7 @@ PAUSE = 0.25  # seconds that the cursor rests before the models are asked
 Choice = tuple[int, Token | None]  # from which token on, and what to write there
 
 
-class WordsScreen(Screen[Choice | None]):
+class WordsScreen(Answering[Choice | None]):
     """Gives the place to write on from, and the token chosen there."""
 
     CSS_PATH = "words.tcss"
@@ -110,8 +110,8 @@ class WordsScreen(Screen[Choice | None]):
     async def ask(self) -> None:
         """The models, when the cursor rests."""
         at = self.trace.cursor
-        for side in ("base", "aligned"):
-            self.query_one(f"#{side}", OptionList).clear_options()
+        for listed in self.query(OptionList):
+            listed.clear_options()
         if not self.tokens or not self.app.models_are_here():
             return
         await asyncio.sleep(PAUSE)
@@ -120,13 +120,12 @@ class WordsScreen(Screen[Choice | None]):
             try:
                 found = await asyncio.wrap_future(self.studio.scribe.look(request, tuple(self.tokens[:at])))
             except (Problem, OSError) as problem:
-                self.query_one("#here", Static).update(Content(str(problem)))
+                self.app.complain(str(problem))
                 return
             if found is None:
                 return
             self.found[at] = found
-        for side, others in zip(("base", "aligned"), self.found[at], strict=True):
-            listed = self.query_one(f"#{side}", OptionList)
+        for listed, others in zip(self.query(OptionList), self.found[at], strict=False):  # none, if left meanwhile
             for number, other in enumerate(others):
                 said = Content(line(other, self.tokens[at], listed.size.width))
                 listed.add_option(Option(said, id=str(number), disabled=other.ends))

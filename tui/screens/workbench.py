@@ -29,7 +29,7 @@ from .compare import CompareScreen
 if TYPE_CHECKING:
     from ..app import Desk
 
-OFTEN = 0.2  # seconds between two looks at what was written
+OFTEN = 0.25  # seconds between two looks at what was written
 ON_A_CARD = set("star reject reroll other_way branch words edit editor copy compare turn".split())
 ON_A_PAGE = set("reroll_unstarred all_other_way more export".split())
 
@@ -43,7 +43,11 @@ class Workbench(Screen[None]):
     def __init__(self, studio: Studio, *, plain: bool) -> None:
         super().__init__()
         self.studio, self.plain = studio, plain
+        self.turns = 0
         self.held: Card | None = None  # for comparing
+        self.works: tuple[bool, bool] | None = (
+            None  # what decides which keys work: is something written, are there cards?
+        )
 
     def compose(self) -> ComposeResult:
         yield PromptBox(self.app.earlier_prompts, id="prompt")
@@ -81,18 +85,21 @@ class Workbench(Screen[None]):
         scribe, flow = self.studio.scribe, self.studio.flow
         state = scribe.job.state if scribe.job else "over"
         self.status.tell(self.studio.page.takes, flow.pace, state, self.studio.setup.max_tokens)
-        self.refresh_bindings()
+        works = scribe.writing, bool(self.studio.page.cards)
+        if works != self.works:  # the footer is made anew by it, which takes longer than all else here
+            self.works = works
+            self.refresh_bindings()
 
     def pull(self) -> None:
         """What was written since the last time comes onto the cards."""
-        flow, before = self.studio.flow, len(self.studio.page.cards)
-        busy = self.studio.scribe.writing
+        flow, busy = self.studio.flow, self.studio.scribe.writing
         changed = flow.pull()
-        if changed:
-            if len(self.studio.page.cards) != before:
-                self.tell()
+        if changed and (self.grid.cards != self.studio.page.cards or not self.studio.scribe.writing):
+            self.tell()  # what has not begun when a job ends leaves the page
+        elif changed:
             self.grid.changed(changed)
-        if changed or busy:
+        self.turns += 1
+        if (changed or busy) and (self.turns % 2 or not self.studio.scribe.writing):
             self.tell_status()
         while flow.problems:
             self.app.complain(flow.problems.popleft())
@@ -148,10 +155,6 @@ class Workbench(Screen[None]):
         self.controls.tell()
         self.grid.redraw()
 
-    @on(CardGrid.Moved)
-    def moved(self) -> None:
-        self.refresh_bindings()
-
     def action_write(self) -> None:
         if not self.app.ready():
             return
@@ -160,7 +163,7 @@ class Workbench(Screen[None]):
         self.grid.focus()
 
     def action_stop(self) -> None:
-        self.studio.stop()
+        self.do(self.studio.stop)
 
     def action_change_focus(self) -> None:
         if self.focused is self.grid or not self.studio.page.cards:
@@ -215,7 +218,7 @@ class Workbench(Screen[None]):
 
     @on(EditBox.Done)
     def edited(self, event: EditBox.Done) -> None:
-        self.do(self.studio.edit, event.card, event.text)
+        self.do(self.studio.edit, event.card, event.text, event.take)
         self.grid.focus()
 
     def action_editor(self) -> None:

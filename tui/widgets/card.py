@@ -39,8 +39,10 @@ class Look:
 
 def told(take: Take, look: Look, parted: Parting | None = None) -> Content:
     """The text with its marks."""
-    runs: list[tuple[str, Style]] = []
+    runs: list[tuple[str, Style]] = []  # as few as there are: each costs as much as it is long
     styles = {"base": look.base, "aligned": look.text}
+    if take.rejected:
+        styles = dict.fromkeys(styles, look.dim)
     if look.underline:
         styles["base"] += Style(underline=True)
     if take.tokens and look.marks:
@@ -50,9 +52,12 @@ def told(take: Take, look: Look, parted: Parting | None = None) -> Content:
                 word = piece.lstrip()
                 runs.append((piece[: len(piece) - len(word)], style))
                 piece, style = word or piece, look.part
-            runs.append((piece, style))
+            if runs and runs[-1][1] is style:
+                runs[-1] = runs[-1][0] + piece, style
+            else:
+                runs.append((piece, style))
     else:
-        runs.append((take.text, look.text))
+        runs.append((take.text, styles["aligned"]))
     skipped = len(take.text) - len(take.text.lstrip())
     content = Content.assemble(*runs, strip_control_codes=False)[skipped:]
     if not take.done and not look.plain:

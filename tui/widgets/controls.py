@@ -39,7 +39,13 @@ class Controls(Widget):
 
     def compose(self) -> ComposeResult:
         self.slider = Slider(id="knob")
-        self.router = Select([(name, name) for name in ROUTERS], allow_blank=False, compact=True, id="router")
+        self.router = Select(
+            [(name, name) for name in ROUTERS],
+            value=self.studio.steering.router,
+            allow_blank=False,
+            compact=True,
+            id="router",
+        )
         self.count = Input(str(self.studio.setup.n), type="integer", compact=True, max_length=3, id="count")
         self.temperature = Input(type="number", compact=True, max_length=5, id="temperature")
         yield self.slider

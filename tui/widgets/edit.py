@@ -5,7 +5,7 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.widgets import TextArea
 
-from ..desk import Card
+from ..desk import Card, Take
 
 
 class EditBox(TextArea):
@@ -15,13 +15,13 @@ class EditBox(TextArea):
     """
 
     class Done(Message):
-        def __init__(self, card: Card, text: str) -> None:
+        def __init__(self, card: Card, take: Take, text: str) -> None:
             super().__init__()
-            self.card, self.text = card, text
+            self.card, self.take, self.text = card, take, text
 
     def __init__(self, card: Card, region: Region) -> None:
         super().__init__(card.take.text, soft_wrap=True, compact=True, highlight_cursor_line=False)
-        self.card = card
+        self.card, self.take = card, card.take  # which may lie below others when the writer is done
         self.border_title, self.border_subtitle = "edit", "esc keeps"
         self.styles.offset = region.offset
         self.styles.width, self.styles.height = region.width, max(5, region.height)
@@ -31,5 +31,5 @@ class EditBox(TextArea):
         self.focus()
 
     def action_keep(self) -> None:
-        self.post_message(self.Done(self.card, self.text))
+        self.post_message(self.Done(self.card, self.take, self.text))
         self.remove()

@@ -19,6 +19,7 @@ from .card import Look
 
 NARROWEST, MOST = 38, 4  # cells of a column; columns
 LEAST = 3  # lines of text on a card
+STEP = 3  # a card that is being written grows by so many lines at a time: less often, and calmer to read
 STYLES = ("text", "base", "part", "border", "current", "star", "dim")
 
 
@@ -60,9 +61,6 @@ class CardGrid(ScrollView, can_focus=True):
     current: reactive[int] = reactive(0)
     marks: reactive[bool] = reactive(True)
 
-    class Moved(Message):
-        """Another card is the current one."""
-
     class Opened(Message):
         """The current card was double-clicked."""
 
@@ -85,7 +83,9 @@ class CardGrid(ScrollView, can_focus=True):
 
     def show(self, cards: list[Card]) -> None:
         """These cards, as they are now; to be called when there are others, or others on top."""
-        self.cards = cards
+        self.cards = list(cards)  # the page goes on, and says when
+        on_top = {card.take for card in cards}
+        self._bodies = {take: body for take, body in self._bodies.items() if take in on_top}
         if self.current >= len(cards):
             self.current = max(0, len(cards) - 1)
         self.redraw()
@@ -107,9 +107,21 @@ class CardGrid(ScrollView, can_focus=True):
                 self._lay_out()
                 self.refresh()
                 return
-        for at in rows:
-            row = self._rows[at]
-            self.refresh_lines(row.top, row.height)
+        for index in places:
+            self._redraw_card(index)
+
+    def _redraw_card(self, index: int) -> None:
+        """Only the lines that are others now: a card that grows has one or two, and a terminal takes long to draw."""
+        row, column = self._rows[index // self._columns], index % self._columns
+        top = row.top - self.scroll_offset.y
+        if top >= self.size.height or top + row.height <= 0:
+            return
+        before = self._drawn[index][1] if index in self._drawn else []
+        after = self._strips(index, row.height)
+        x = sum(self._width(one) for one in range(column))
+        for y, strip in enumerate(after):
+            if y >= len(before) or before[y] != strip:
+                self.refresh(Region(x, top + y, self._width(column), 1))
 
     # moving
 
@@ -152,7 +164,6 @@ class CardGrid(ScrollView, can_focus=True):
         row = self._row_of(now)
         if row is not None:
             self.scroll_to_region(Region(0, row.top, 1, row.height), animate=False)
-        self.post_message(self.Moved())
 
     def on_click(self, event: Click) -> None:
         found = self._card_at(event.x, event.y + self.scroll_offset.y)
@@ -210,7 +221,10 @@ class CardGrid(ScrollView, can_focus=True):
         self.virtual_size = Size(width, top)
 
     def _height(self, first: int, count: int) -> int:
-        longest = max(self._lines(index) for index in range(first, first + count))
+        members = range(first, first + count)
+        longest = max(self._lines(index) for index in members)
+        if not all(self.cards[index].take.done for index in members):
+            longest = LEAST + -(-max(0, longest - LEAST) // STEP) * STEP
         return min(max(longest, LEAST), max(LEAST, self.size.height - 2)) + 2
 
     def _lines(self, index: int) -> int:

@@ -33,7 +33,7 @@ class StatusLine(Static):
         said = " · ".join(parts)
         if said != self.said:
             self.said = said
-            self.update(Content(said))
+            self.update(Content(said), layout=False)
 
 
 def progress(takes: Sequence[Take], pace: Pace, state: str, expected: int) -> list[str]:
