@@ -69,7 +69,7 @@ def isolated() -> list[str]:
 
 def test_every_command_but_pull_works_without_a_network(starter: dict[str, Path], tmp_path: Path) -> None:
     examples = commands(starter, tmp_path)
-    assert set(examples) == set(cli.commands) - {"pull"}
+    assert set(examples) == set(cli.commands) - {"pull", "tui"}
     environment, log = spied(tmp_path)
     idea = ""
     for name, arguments in examples.items():
@@ -81,6 +81,27 @@ def test_every_command_but_pull_works_without_a_network(starter: dict[str, Path]
         if not idea:
             with Library(tmp_path / "home" / "data" / "library.db") as library:
                 idea = library.ideas(library.history()[0].node.id)[0].id
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_the_desk_works_without_a_network(starter: dict[str, Path], tmp_path: Path) -> None:
+    sys.path.insert(0, str(Path(__file__).parent / "tui"))
+    from ptys import Terminal
+
+    environment, log = spied(tmp_path)
+    files = ["--base", str(starter["base"]), "--aligned", str(starter["aligned"])]
+    terminal = Terminal(["-P", "-m", "baco_local", "tui", *files], environment, wrapped=isolated())
+    try:
+        terminal.until("Type what the ideas")
+        terminal.press("Names for a boat")
+        terminal.until("Names for a boat")
+        terminal.press("\x07")
+        terminal.until("16 of 16 done", 120)
+        terminal.press("s\x11")
+        assert terminal.ended() == 0
+        assert not log.exists(), log.read_text()
+    finally:
+        terminal.close()
 
 
 def test_the_spy_hears(tmp_path: Path, baco: Any) -> None:

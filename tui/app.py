@@ -74,7 +74,7 @@ class Desk(App[None]):
                 loop.add_signal_handler(number, self.end_by, number)
         self.push_screen(Workbench(self.studio, plain=self.preferences.plain))
         if not self.studio.setup.entry.ready:
-            self.choose_pair(first=True)
+            self.call_after_refresh(self.choose_pair, first=True)
 
     @property
     def workbench(self) -> Workbench:
@@ -175,10 +175,7 @@ class Desk(App[None]):
             else:
                 self.workbench.tell()
 
-        if card.take.done:
-            self.push_screen(WordsScreen(self.studio, card), go)
-        else:
-            self.say("still being written; esc stops it")
+        self.push_screen(WordsScreen(self.studio, card), go)
 
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):

@@ -1,14 +1,16 @@
 """What lies on the desk: a page with the variants of one prompt, each a card with one or more takes. No widgets here."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from baco_local.catalog.entries import PairEntry
 from baco_local.collaboration.events import Began, Ended, Event, Wrote
 from baco_local.collaboration.routers import router
-from baco_local.collaboration.settings import Steering
+from baco_local.collaboration.settings import SYSTEM, Steering
 from baco_local.collaboration.variant import Token
+from baco_local.errors import UsageProblem
 from baco_local.library import Library, Node
 
 from .scribe import Job
@@ -79,6 +81,16 @@ class Card:
         return moved
 
 
+NOT_DONE = "still being written; esc stops it"
+
+
+def done(card: Card) -> Card:
+    """Raises UsageProblem for one that is still being written."""
+    if not card.take.done:
+        raise UsageProblem(NOT_DONE)
+    return card
+
+
 @dataclass(slots=True, eq=False)
 class Page:
     """A prompt and its cards. node: the prompt's in the library; session: the library's session that it is in."""
@@ -94,6 +106,26 @@ class Page:
     def takes(self) -> list[Take]:
         """What is on top of each card."""
         return [card.take for card in self.cards]
+
+
+@dataclass(slots=True)
+class Setup:
+    """What ideas are made with, beside the steering. given: which pair or files were asked for, as options of `ideas`."""
+
+    entry: PairEntry
+    given: Mapping[str, Any] = field(default_factory=dict)
+    n: int = 16
+    max_tokens: int = 96
+    system: str = SYSTEM
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is in the prompt box. session: the library session that it goes on from, where it is a branch."""
+
+    text: str = ""
+    mode: str = "instruct"
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from baco_local.library import Library
 from baco_local.pair import open_entry, own_steering
 
 from .app import Desk, themes_known
+from .desk import Setup
 from .keys import BY_NAME
 from .scribe import Scribe, WritingPair
-from .studio import Setup, Studio
+from .studio import Studio
 from .terminal import end_by, private_terminal
 
 

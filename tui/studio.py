@@ -5,15 +5,13 @@ the page can be undone; nothing is ever written over.
 """
 
 import secrets
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from baco_local.catalog.entries import PairEntry
 from baco_local.collaboration.routers import router
-from baco_local.collaboration.settings import SYSTEM, Request, Steering
+from baco_local.collaboration.settings import Request, Steering
 from baco_local.collaboration.variant import Beginning, Token
 from baco_local.errors import Problem, UsageProblem
 from baco_local.library import Library, Node
@@ -21,33 +19,12 @@ from baco_local.origin import SIDES, origin_of, steering_of
 from baco_local.pair import own_steering
 from baco_local.text import clean
 
-from .desk import Card, Deed, Deeds, Page, Parting, Take, page_of, parting
+from .books import Books
+from .desk import NOT_DONE, Card, Deed, Deeds, Draft, Page, Parting, Setup, Take, page_of, parting
 from .flow import Flow, Wish, put_back, remove
 from .scribe import Job, Scribe, WritingPair, told, with_tokens
 
 SLOTS = 16  # variants written at once
-PATIENCE = 5.0  # seconds until the library has what was written a moment ago
-NOT_DONE = "still being written; esc stops it"
-
-
-@dataclass(slots=True)
-class Setup:
-    """What ideas are made with, beside the steering. given: which pair or files were asked for, as options of `ideas`."""
-
-    entry: PairEntry
-    given: Mapping[str, Any] = field(default_factory=dict)
-    n: int = 16
-    max_tokens: int = 96
-    system: str = SYSTEM
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What is in the prompt box. session: the library session that it goes on from, where it is a branch."""
-
-    text: str = ""
-    mode: str = "instruct"
-    session: str | None = None
 
 
 class Studio:
@@ -57,7 +34,7 @@ class Studio:
         self.scribe, self.library, self.setup, self.steering = scribe, library, setup, steering
         self.page, self.draft = Page(), Draft()
         self.flow, self.deeds = Flow(scribe), Deeds()
-        self._books = ThreadPoolExecutor(1, "library")
+        self.books = Books(library, self.flow.problems)
 
     # writing
 
@@ -148,7 +125,7 @@ class Studio:
                 if wish.take.starred:
                     library.star(wish.take.node)
 
-            self._keep(source, keep)
+            self.books.keep(source, keep)
         self._can_undo("edit", [wish])
 
     def branch(self, card: Card) -> None:
@@ -228,9 +205,7 @@ class Studio:
         """Stops, keeps everything, and frees the models."""
         self.scribe.close()
         self.flow.pull()
-        self._books.shutdown(wait=True)
-        if self.library:
-            self.library.close()
+        self.books.close()
 
     # how it is done
 
@@ -274,14 +249,11 @@ class Studio:
         return page.session
 
     def _mark(self, take: Take, label: str, after: tuple[bool, bool]) -> None:
-        library = self.library
-
         def to(state: tuple[bool, bool]) -> Callable[[], None]:
             def act() -> None:
                 take.starred, take.rejected = state
                 take.version += 1
-                if library:
-                    self._keep(take, lambda id: marked(library, id, *state))
+                self.books.mark(take, *state)
 
             return act
 
@@ -299,50 +271,18 @@ class Studio:
             for wish in reversed(wishes):
                 remove(page, wish)
                 if library:
-                    self._keep(wish.take, library.remove)
+                    self.books.keep(wish.take, library.remove)
 
         def redo() -> None:
             for wish in wishes:
                 put_back(page, wish, places[id(wish)])
                 if library:
-                    self._keep(wish.take, library.restore)
+                    self.books.keep(wish.take, library.restore)
 
         self.deeds.did(Deed(label, undo, redo))
-
-    def _keep(self, take: Take, act: Callable[[str], object]) -> None:
-        """Does it in the library, behind what was asked before. What was just written may not be there yet."""
-
-        def run() -> None:
-            patient = time.monotonic() + PATIENCE
-            while True:
-                try:
-                    if (name := take.id) is not None:
-                        act(name)
-                    return
-                except UsageProblem as problem:
-                    if time.monotonic() > patient:
-                        self.flow.problems.append(told(problem))
-                        return
-                    time.sleep(0.1)
-                except (Problem, OSError) as problem:
-                    self.flow.problems.append(told(problem))
-                    return
-
-        if self.library:
-            self._books.submit(run)
 
 
 def begun(take: Take) -> Take:
     if not take.text and not take.done:
         raise UsageProblem("nothing is written there yet")
     return take
-
-
-def marked(library: Library, id: str, starred: bool, rejected: bool) -> None:
-    if starred:
-        library.star(id)
-    elif rejected:
-        library.reject(id)
-    else:
-        library.unstar(id)
-        library.unreject(id)

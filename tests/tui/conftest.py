@@ -13,8 +13,9 @@ from baco_local.collaboration.settings import Steering
 from baco_local.library import Library
 from baco_local.preferences import DeskPreferences
 from baco_local.tui.app import Desk
+from baco_local.tui.desk import Setup
 from baco_local.tui.scribe import Scribe
-from baco_local.tui.studio import Setup, Studio
+from baco_local.tui.studio import Studio
 
 
 @pytest.fixture

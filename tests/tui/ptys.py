@@ -20,10 +20,15 @@ ESCAPES = re.compile(rb"\x1b\[[0-9;?<>=]*[a-zA-Z]")
 
 class Terminal:
     """Runs Python with these arguments on a terminal of `size` (columns, rows). raw: all that it wrote there. emulated:
-    is there a screen, which takes time to draw, or only what was written lately?"""
+    is there a screen, which takes time to draw, or only what was written lately? wrapped: a command that runs it."""
 
     def __init__(
-        self, arguments: Sequence[str], env: Mapping[str, str], size: tuple[int, int] = (120, 40), emulated: bool = True
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        size: tuple[int, int] = (120, 40),
+        emulated: bool = True,
+        wrapped: Sequence[str] = (),
     ) -> None:
         self.emulated = emulated
         self.master, self.slave = pty.openpty()
@@ -37,7 +42,7 @@ class Terminal:
         self.lock = threading.Lock()
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **env}
         self.child = subprocess.Popen(
-            [sys.executable, *arguments],
+            [*wrapped, sys.executable, *arguments],
             stdin=self.slave,
             stdout=self.slave,
             stderr=self.slave,

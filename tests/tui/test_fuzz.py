@@ -66,7 +66,7 @@ async def test_random_keys(
         pair.gate.set()
         studio.stop()
         await until(pilot, lambda: not studio.scribe.writing, 60)
-        studio._books.submit(lambda: None).result(60)
+        studio.books.settle()
         studio.flow.pull()
         shown = {take.id: take for card in studio.page.cards for take in card.takes if take.id}
         node = studio.page.node

@@ -10,10 +10,10 @@ from baco_local.catalog.given import given_entry
 from baco_local.collaboration.settings import Steering
 from baco_local.library import Library
 from baco_local.tui.app import Desk
-from baco_local.tui.desk import base_share
+from baco_local.tui.desk import Setup, base_share
 from baco_local.tui.screens.words import WordsScreen
 from baco_local.tui.scribe import Scribe
-from baco_local.tui.studio import Setup, Studio
+from baco_local.tui.studio import Studio
 from baco_local.tui.widgets.slider import Slider
 
 

@@ -85,5 +85,6 @@ def test_first_run(snap_compare: Snap, desk: Desk, tmp_path: Path, monkeypatch: 
 
     async def before(pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: getattr(desk.screen, "entries", None))
+        await pilot.pause(0.5)
 
     look(snap_compare, desk, before)

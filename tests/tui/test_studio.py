@@ -8,9 +8,9 @@ from desks import ScriptedPair, pulled
 from baco_local.collaboration.variant import Token
 from baco_local.errors import ModelProblem, UsageProblem
 from baco_local.library import Library
-from baco_local.tui.desk import Card, Take
+from baco_local.tui.desk import Card, Draft, Take
 from baco_local.tui.output import exported
-from baco_local.tui.studio import Draft, Studio
+from baco_local.tui.studio import Studio
 
 
 def write(studio: Studio, prompt: str = "sea") -> list[Card]:
@@ -23,7 +23,7 @@ def write(studio: Studio, prompt: str = "sea") -> list[Card]:
 def settle(studio: Studio) -> None:
     """Until everything is written, and the library has it."""
     pulled(studio, lambda: not studio.scribe.writing and all(take.done for take in studio.page.takes))
-    studio._books.submit(lambda: None).result()
+    studio.books.settle()
     studio.flow.pull()
     assert not studio.flow.problems
 
@@ -303,7 +303,7 @@ def test_a_model_that_fails_is_told_and_the_desk_goes_on(studio: Studio, pair: S
 
 
 def test_without_a_library_everything_works_and_nothing_is_kept(studio: Studio) -> None:
-    studio.library = studio.scribe.library = None
+    studio.library = studio.scribe.library = studio.books.library = None
     cards = write(studio)
     studio.star(cards[0])
     studio.reroll(cards[1:2])

@@ -12,7 +12,7 @@ from baco_local.collaboration.routers import router
 from baco_local.errors import Problem, UsageProblem
 from baco_local.library import Node
 
-from ..desk import Card
+from ..desk import Card, done
 from ..keys import ACTS, WHILE_TYPING
 from ..output import exported
 from ..studio import Studio
@@ -43,7 +43,7 @@ class Workbench(Screen[None]):
     def __init__(self, studio: Studio, *, plain: bool) -> None:
         super().__init__()
         self.studio, self.plain = studio, plain
-        self.turns = 0
+        self.turns = 0  # looks at what was written
         self.held: Card | None = None  # for comparing
         self.works: tuple[bool, bool] | None = (
             None  # what decides which keys work: is something written, are there cards?
@@ -116,6 +116,11 @@ class Workbench(Screen[None]):
             self.app.complain(str(problem))
         self.tell()
 
+    def write(self, act: Any, *arguments: Any) -> None:
+        """The same where a pair is needed for it."""
+        if self.app.ready():
+            self.do(act, *arguments)
+
     def on_card(self, act: Any, *arguments: Any) -> None:
         if self.grid.card:
             self.do(act, self.grid.card, *arguments)
@@ -156,10 +161,8 @@ class Workbench(Screen[None]):
         self.grid.redraw()
 
     def action_write(self) -> None:
-        if not self.app.ready():
-            return
         self.prompt.forget_place()
-        self.do(self.studio.write)
+        self.write(self.studio.write)
         self.grid.focus()
 
     def action_stop(self) -> None:
@@ -178,43 +181,35 @@ class Workbench(Screen[None]):
         self.on_card(self.studio.reject)
 
     def action_reroll(self) -> None:
-        if self.app.ready() and self.grid.card:
-            self.do(self.studio.reroll, [self.grid.card])
+        if self.grid.card:
+            self.write(self.studio.reroll, [self.grid.card])
 
     def action_reroll_unstarred(self) -> None:
-        if self.app.ready():
-            self.do(self.studio.reroll_unstarred)
+        self.write(self.studio.reroll_unstarred)
 
     def action_other_way(self) -> None:
-        if self.app.ready() and self.grid.card:
-            self.do(self.studio.go_other_way, [self.grid.card])
+        if self.grid.card:
+            self.write(self.studio.go_other_way, [self.grid.card])
 
     def action_all_other_way(self) -> None:
-        if self.app.ready():
-            self.do(self.studio.go_other_way, self.studio.page.cards)
+        self.write(self.studio.go_other_way, self.studio.page.cards)
 
     def action_more(self) -> None:
-        if self.app.ready():
-            self.do(self.studio.more)
+        self.write(self.studio.more)
 
     def action_branch(self) -> None:
         self.on_card(self.studio.branch)
         self.prompt.focus()
 
     def action_words(self) -> None:
-        if self.grid.card:
-            self.app.show_words(self.grid.card)
+        self.on_card(lambda card: self.app.show_words(done(card)))
 
     @on(CardGrid.Opened)
     def opened(self) -> None:
         self.action_words()
 
     def action_edit(self) -> None:
-        card = self.grid.card
-        if card and not card.take.done:
-            self.app.say("still being written; esc stops it")
-        elif card:
-            self.mount(EditBox(card, self.grid.region_of_current()))
+        self.on_card(lambda card: self.mount(EditBox(done(card), self.grid.region_of_current())))
 
     @on(EditBox.Done)
     def edited(self, event: EditBox.Done) -> None:
