@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 __all__ = [
+    "Beginning",
     "ModelProblem",
     "Pair",
     "Problem",
@@ -33,6 +34,7 @@ _HOMES = {
     "Sampling": "collaboration.settings",
     "Steering": "collaboration.settings",
     "Variant": "collaboration.variant",
+    "Beginning": "collaboration.variant",
     "Problem": "errors",
     "UsageProblem": "errors",
     "ModelProblem": "errors",

@@ -104,3 +104,31 @@ def test_ci_runs_the_test_block() -> None:
     )
     assert done.stdout == blocks("sh")[1]
     assert done.stdout.endswith("pytest\n")
+
+
+def test_the_keys_are_the_desks() -> None:
+    from baco_local.tui.keys import ACTS, EVERYWHERE, shown
+
+    rows = re.findall(r"^\| (`.*`) \| `(\w+)` \| (.*) \|$", README, re.MULTILINE)
+    expected = [
+        (" ".join(f"`{key}`" for key in shown(act.keys).split(", ")), act.name, act.help)
+        for act in (*ACTS, *EVERYWHERE)
+    ]
+    assert [row for row in rows if row[1] in {name for _, name, _ in expected}] == expected
+
+
+def test_the_preferences_of_the_desk_are_right(tmp_path: Path, monkeypatch: Any) -> None:
+    from baco_local import preferences
+    from baco_local.tui.start import checked
+
+    [block] = [block for block in blocks("toml") if "[tui]" in block]
+    monkeypatch.setenv("BACO_LOCAL_HOME", str(tmp_path))
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.toml").write_text(block)
+    found = checked(preferences.read().desk)
+    assert (found.theme, found.plain, dict(found.keys)) == ("baco-light", True, {"star": "k,ctrl+s"})
+
+
+def test_the_pictures_are_there() -> None:
+    for picture in re.findall(r'(?:src|srcset)="([^"]+)"', README):
+        assert (ROOT / picture).exists(), picture

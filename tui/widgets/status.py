@@ -46,7 +46,7 @@ def progress(takes: Sequence[Take], pace: Pace, state: str, expected: int) -> li
     if pace.rate:
         parts.append(f"{pace.rate:.0f} tok/s")
         if state == "writing":
-            parts.append(f"{left(takes, pace, expected):.0f} s left")
+            parts.append(f"{max(1.0, left(takes, pace, expected)):.0f} s left")
     share = base_share(takes)
     if share is not None:
         parts.append(f"{share:.0%} by base")
