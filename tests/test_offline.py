@@ -29,6 +29,7 @@ sys.addaudithook(heard)
 def commands(starter: dict[str, Path], tmp_path: Path) -> dict[str, list[Any]]:
     """One of every command, on the real pair where it takes one; ID stands for an idea that the first one wrote."""
     files = ["--base", starter["base"], "--aligned", starter["aligned"]]
+    (tmp_path / "ideas.txt").write_text("the sea at night\na wolf at noon\n")
     few = ["-n", 1, "--max-tokens", 4]
     return {
         "ideas": ["Names for a boat", "-n", 2, "--max-tokens", 8, *files],
@@ -48,6 +49,7 @@ def commands(starter: dict[str, Path], tmp_path: Path) -> dict[str, list[Any]]:
         "bench": ["--variants", 1, "--rounds", 1, "--max-tokens", 48, *files],
         "models": ["add", "mine", *files],
         "doctor": [],
+        "score": [tmp_path / "ideas.txt"],
     }
 
 

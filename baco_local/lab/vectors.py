@@ -4,6 +4,7 @@ Its own loader goes to the network, so its two files are read directly. The vect
 words makes no difference to them, and they know English best.
 """
 
+import functools
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Embedder:
         return np.asarray(vectors / np.where(lengths > 0, lengths, 1))
 
 
+@functools.cache
 def embedder() -> Embedder:
     """Raises UsageProblem where the extra is not installed."""
     spec = importlib.util.find_spec("wordllama")
