@@ -53,6 +53,20 @@ def steering_of(origin: Mapping[str, Any]) -> "Steering | None":
         return None
 
 
+def same_files(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
+    """Are they the same models, as far as can be told: by checksum, else by size, else by where they are?"""
+    if one.keys() != two.keys():
+        return False
+    for side in one:
+        for key in ("sha256", "size", "path"):
+            here, there = one[side].get(key), two[side].get(key)
+            if here and there:
+                if here != there:
+                    return False
+                break
+    return True
+
+
 def files_of(entry: "PairEntry") -> dict[str, dict[str, Any]]:
     """What tells a pair's files from others, as far as it is known without reading them."""
     from baco_local.catalog.checksums import known

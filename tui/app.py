@@ -45,6 +45,12 @@ class Desk(App[None]):
 
     TITLE = "baco-local"
     BINDINGS = [*(act.binding for act in EVERYWHERE)]
+    CSS = """
+    Desk.-plain HelpScreen > VerticalScroll, Desk.-plain FindScreen > Vertical, Desk.-plain FindScreen OptionList,
+    Desk.-plain PairsScreen > Vertical, Desk.-plain PairsScreen OptionList, Desk.-plain CompareScreen VerticalScroll,
+    Desk.-plain WordsScreen #words { border: none; }
+    Desk.-plain Chart { display: none; }
+    """
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(
@@ -68,6 +74,7 @@ class Desk(App[None]):
     def on_mount(self) -> None:
         if self.preferences.plain:
             self.animation_level = "none"
+            self.add_class("-plain")
         loop = asyncio.get_running_loop()
         for number in numbers():
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; not the main thread
@@ -98,9 +105,6 @@ class Desk(App[None]):
         for act in EVERYWHERE:
             yield SystemCommand(act.label, act.help, lambda action=act.action: self.act(action))
         yield SystemCommand("theme", "other colours", self.action_change_theme)
-        yield SystemCommand(
-            "screenshot", "the screen as an SVG file", lambda: self.set_timer(0.1, self.deliver_screenshot)
-        )
 
     def act(self, action: str) -> None:
         self.call_next(self.run_action, action, self.screen)
@@ -201,7 +205,8 @@ class Desk(App[None]):
                 if done.returncode:
                     self.complain(f"{editor} ended with {done.returncode}, so nothing was changed")
                     return None
-                return file.read_text(encoding="utf-8", errors="replace").removesuffix("\n")
+                after = file.read_text(encoding="utf-8", errors="replace")
+                return text if after in (text, text + "\n") else after.removesuffix("\n")
             except (OSError, ValueError) as error:
                 self.complain(f"{editor}: {error}")
                 return None
@@ -220,20 +225,37 @@ class Desk(App[None]):
         focused = self.focused
         if isinstance(focused, TextArea) and focused.selected_text:
             self.copy_to_clipboard(focused.selected_text)
-        elif not self.studio.scribe.writing:
-            self.exit()
-        elif not isinstance(self.screen, Ask):
-            self.push_screen(Ask("Ideas are still being written. Stop, keep what is there, and quit?"), self._quit_if)
+        elif self.studio.scribe.writing:
+            self._ask_first("Ideas are still being written. Stop, keep what is there, and quit?")
+        else:
+            self._quit()
 
     def _quit_if(self, yes: bool | None) -> None:
         if yes:
-            self.exit()
+            self.leave()
 
     async def action_quit(self) -> None:
-        self.exit()
+        self._quit()
+
+    def _quit(self) -> None:
+        if self.studio.scribe.unkept:
+            self._ask_first(
+                f"Not everything is in the library: {self.studio.scribe.unkept}\nQuit, and lose what is not?"
+            )
+        else:
+            self.leave()
+
+    def _ask_first(self, question: str) -> None:
+        if not isinstance(self.screen, Ask):
+            self.push_screen(Ask(question), self._quit_if)
 
     def end_by(self, number: int) -> None:
         self.ended_by = number
+        self.leave()
+
+    def leave(self) -> None:
+        """What is being edited is kept first."""
+        self.workbench.keep_edits()
         self.exit()
 
     def _fatal_error(self) -> None:

@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from baco_local.errors import Problem, UsageProblem
+from baco_local.errors import UsageProblem
 from baco_local.library import Library
 
 from .desk import Take
 from .scribe import told
 
-PATIENCE = 5.0  # seconds until the library has what was written a moment ago
+AGAIN = 0.1  # seconds until the library is asked again for what was written a moment ago
 
 
 class Books:
@@ -48,17 +48,18 @@ class Books:
             self.library.close()
 
     def _patiently(self, take: Take, act: Callable[[str], object]) -> None:
-        patient = time.monotonic() + PATIENCE
         while True:
+            job = take.job
+            written = job is None or job.state == "over"  # then the library has all of it, or never will
             try:
                 if (name := take.id) is not None:
                     act(name)
                 return
-            except (Problem, OSError) as problem:
-                if not isinstance(problem, UsageProblem) or time.monotonic() > patient:
+            except UsageProblem as problem:
+                if written:
                     self.problems.append(told(problem))
                     return
-                time.sleep(0.1)
-            except Exception as problem:  # a fault of this program; the thread goes on
+                time.sleep(AGAIN)
+            except Exception as problem:  # also a fault of this program: the thread goes on
                 self.problems.append(told(problem))
                 return

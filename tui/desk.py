@@ -1,5 +1,6 @@
 """What lies on the desk: a page with the variants of one prompt, each a card with one or more takes. No widgets here."""
 
+import secrets
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import Any
 from baco_local.catalog.entries import PairEntry
 from baco_local.collaboration.events import Began, Ended, Event, Wrote
 from baco_local.collaboration.routers import router
-from baco_local.collaboration.settings import SYSTEM, Steering
+from baco_local.collaboration.settings import SYSTEM, Request, Steering
 from baco_local.collaboration.variant import Token
 from baco_local.errors import UsageProblem
 from baco_local.library import Library, Node
@@ -19,7 +20,7 @@ from .scribe import Job
 @dataclass(slots=True, eq=False)
 class Take:
     """One text on a card. tokens: its trace; None where that is in the library, and () where there is none. stop: None
-    while it is being written. version: goes up with every change, so that who has drawn it knows."""
+    while it is being written. gone: it left the page before it began. files: of the pair that wrote it. version: goes up with every change, so that who has drawn it knows."""
 
     kind: str = "variant"
     text: str = ""
@@ -30,6 +31,8 @@ class Take:
     node: str | None = None
     job: Job | None = None
     index: int = 0
+    gone: bool = False
+    files: Mapping[str, Any] | None = None
     version: int = 0
 
     @property
@@ -54,10 +57,6 @@ class Take:
         elif isinstance(event, Ended):
             self.text, self.tokens, self.stop = event.variant.text, list(event.variant.trace), event.variant.stop
 
-    def mark(self, starred: bool, rejected: bool) -> None:
-        self.starred, self.rejected = starred, rejected
-        self.version += 1
-
 
 @dataclass(slots=True, eq=False)
 class Card:
@@ -81,6 +80,7 @@ class Card:
         return moved
 
 
+SLOTS = 16  # variants written at once
 NOT_DONE = "still being written; esc stops it"
 
 
@@ -89,6 +89,12 @@ def done(card: Card) -> Card:
     if not card.take.done:
         raise UsageProblem(NOT_DONE)
     return card
+
+
+def begun(take: Take) -> Take:
+    if not take.text and not take.done:
+        raise UsageProblem("nothing is written there yet")
+    return take
 
 
 @dataclass(slots=True, eq=False)
@@ -106,6 +112,15 @@ class Page:
     def takes(self) -> list[Take]:
         """What is on top of each card."""
         return [card.take for card in self.cards]
+
+    def find(self, node: str) -> int:
+        """Which card has this take, now on top; the first one for none."""
+        for index, card in enumerate(self.cards):
+            for at, take in enumerate(card.takes):
+                if take.node == node:
+                    card.at = at
+                    return index
+        return 0
 
 
 @dataclass(slots=True)
@@ -126,6 +141,23 @@ class Draft:
     text: str = ""
     mode: str = "instruct"
     session: str | None = None
+
+
+def request_for(setup: Setup, page: Page, n: int) -> Request:
+    """As the page was begun with, where the library says so. Raises UsageProblem."""
+    before = page.origin.get("options", {})
+    return Request(
+        page.prompt,
+        n=n,
+        seed=secrets.randbits(32),
+        max_tokens=setup.max_tokens,
+        system=before.get("system") or setup.system,
+        mode=page.mode,
+        first=before.get("first") or "aligned",
+        stop=tuple(before.get("stop") or ()),
+        slots=SLOTS,
+        spare=max(0, SLOTS - n),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +200,7 @@ def page_of(library: Library, prompt: Node) -> Page:
     cards: dict[str, Card] = {}
     for node in library.ideas(prompt.id):
         take = Take(node.kind, node.text, None, node.stop or "cancelled", node.starred, node.rejected, node.id)
+        take.files = node.origin.get("files")
         if node.kind == "edit":
             take.tokens = []
         card = cards.get(node.parent or "")

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from baco_local.collaboration.events import Began, Ended, Failed, Summary, Wrote
 from baco_local.collaboration.variant import Beginning
+from baco_local.errors import UsageProblem
 
 from .desk import Card, Page, Take
 from .scribe import Job, Place, Scribe, told
 
+PATIENCE = 3.0  # seconds
 FROM_NOTHING = Beginning()
 
 
@@ -76,7 +78,7 @@ class Flow:
         self._job_of = job_of
         later = []
         for wish in wishes:
-            index = self.scribe.add(wish.beginning, wish.place) if running else None
+            index = self._added(wish) if running else None
             if job and index is not None:
                 self._expect(job, index, page, wish)
             else:
@@ -85,6 +87,12 @@ class Flow:
             self._later += later
         elif later:
             self._start(page, later)
+
+    def _added(self, wish: Wish) -> int | None:
+        try:
+            return self.scribe.add(wish.beginning, wish.place)
+        except UsageProblem:
+            return None  # a job of its own says why not, and takes it off the page
 
     def pull(self) -> set[Take]:
         """Tells the takes what was written of them since the last call. Which ones have changed."""
@@ -110,10 +118,18 @@ class Flow:
             self._start(self.page, later)
         return changed
 
+    def wait(self) -> None:
+        """Until what was stopped is over, and the library has it: a moment. Not for models that are still loading."""
+        patient = time.monotonic() + PATIENCE
+        while self.scribe.job and self.scribe.job.state == "writing" and time.monotonic() < patient:
+            self.pull()
+            time.sleep(0.01)
+
     def drop_waiting(self) -> None:
         """Takes that wait for a job of their own are not written."""
         if self.page:
             for wish in self._later:
+                wish.take.gone = True
                 remove(self.page, wish)
         self._later = []
 
@@ -126,7 +142,7 @@ class Flow:
         self.scribe.write(job)
 
     def _expect(self, job: Job, index: int, page: Page, wish: Wish) -> None:
-        wish.take.job, wish.take.index = job, index
+        wish.take.job, wish.take.index, wish.take.files = job, index, job.origin.get("files")
         self._asked[job, index] = page, wish
 
     def _settle(self, job: Job) -> set[Take]:
@@ -142,6 +158,7 @@ class Flow:
                 wish.take.stop = "cancelled"
                 wish.take.version += 1
             else:
+                wish.take.gone = True
                 remove(page, wish)
         return changed
 
@@ -153,8 +170,9 @@ def remove(page: Page, wish: Wish) -> None:
         if card in page.cards:
             page.cards.remove(card)
     elif wish.take in card.takes:
+        place = card.takes.index(wish.take)
         card.takes.remove(wish.take)
-        card.at = min(card.at, len(card.takes) - 1)
+        card.at = min(card.at - (place < card.at), len(card.takes) - 1)
 
 
 def put_back(page: Page, wish: Wish, at: int) -> None:

@@ -7,22 +7,31 @@ from baco_local.errors import UsageProblem
 from baco_local.library import Library
 from baco_local.library.exchange import WRITERS
 
+from .desk import Page, Take
 from .studio import Studio
 
 FORMATS = (*WRITERS, "jsonl")
 
 
+def to_export(page: Page) -> list[Take]:
+    """The starred takes of the page, wherever on their cards; where none is, what lies on top. Only what is written."""
+    starred = [take for card in page.cards for take in card.takes if take.starred]
+    return [take for take in starred or page.takes if take.done and take.id]
+
+
 def exported(studio: Studio, path: Path) -> Path:
-    """Writes the starred ideas of the page, or all where none is; as they lie on top. Raises UsageProblem for a file that is
-    there already, and for an unknown format."""
-    path = path.expanduser()
+    """Writes them to a file. Raises UsageProblem for one that is there already, and for an unknown format."""
+    try:
+        path = path.expanduser()
+    except RuntimeError as error:
+        raise UsageProblem(f"{path}: {error}") from None
     form = path.suffix.lstrip(".").lower()
     if form not in FORMATS:
         raise UsageProblem(f"{path}: the name says the format: .{', .'.join(FORMATS)}")
     if studio.library is None or studio.page.node is None:
         raise UsageProblem("this page is not in the library, so it can't be exported; copy what you need with y")
-    takes = [take for take in studio.page.takes if take.starred] or studio.page.takes
-    names = [take.id for take in takes if take.done and take.id]
+    studio.books.settle()  # an edit has its place only then
+    names = [take.id for take in to_export(studio.page)]
     text = written(studio.library, studio.page.node, [name for name in names if name], form)
     try:
         with path.open("x", encoding="utf-8") as file:

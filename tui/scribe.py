@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from baco_local.collaboration.alternatives import Alternative, alternatives
@@ -62,7 +62,6 @@ class Job:
     stopped: bool = False
     live: Session | None = None
     recorder: Any = None
-    ids: dict[int, str] = field(default_factory=dict)
 
 
 class Scribe:
@@ -74,6 +73,7 @@ class Scribe:
         self.pair: WritingPair | None = None
         self.job: Job | None = None
         self.problems: deque[str] = deque()  # to be shown
+        self.unkept = ""  # why something that was written is not in the library
         self._news: deque[tuple[Job, Event]] = deque()
         self._lock = threading.Lock()  # a variant's place is noted before its first event is told
         self._line = ThreadPoolExecutor(1, "scribe")
@@ -98,6 +98,8 @@ class Scribe:
         job = self.job
         if not job or not job.live or job.state != "writing":
             return None
+        if with_tokens(job.request, len(beginning.kept)) != job.request:
+            return None  # it would soon be cut
         with self._lock:
             index = job.live.add(beginning)
             if index is not None:
@@ -109,16 +111,12 @@ class Scribe:
         job = self.job
         if not job or job.state == "over":
             return
-        job.steering = steering
-        if job.live:
-            job.live.steer(
-                router=steering.router,
-                threshold=steering.threshold,
-                sampling=steering.sampling,
-                base_share=steering.base_share,
-            )
-        if job.recorder:
-            job.recorder.steered(steering.router, steering.threshold)
+        with self._lock:
+            job.steering = steering
+            if job.live:
+                turn(job.live, steering)
+            if job.recorder:
+                job.recorder.steered(steering.router, steering.threshold)
 
     def stop(self) -> None:
         """Ends what is being written; what is there is kept."""
@@ -136,9 +134,9 @@ class Scribe:
         self.stop()
 
         def change() -> None:
-            if self.pair:
-                self.pair.close()
-            self.pair, self.open = None, open
+            before, self.pair, self.open = self.pair, None, open
+            if before:
+                before.close()
 
         self._line.submit(change)
 
@@ -181,24 +179,23 @@ class Scribe:
     def _run(self, job: Job) -> None:
         try:
             job.state = "loading"
-            pair = self._opened()
-            self._record(job)
-            if not job.stopped:
-                session = pair.session(job.request, job.steering, beginnings=job.beginnings, force=self.force)
-                with self._lock:
-                    job.live, job.state = session, "writing"
-                if job.stopped:
-                    session.stop()
-                elif session.steering != job.steering:
-                    self.steer(job.steering)
-                self._follow(job, session)
-            else:
+            pair = None if job.stopped else self._opened()
+            if pair is None or job.stopped:
                 self._news.append((job, Summary(0, 0, 0, 0.0, 0.0, 0.0, 0.0, True)))
+                return
+            self._record(job)
+            session = pair.session(job.request, job.steering, beginnings=job.beginnings, force=self.force)
+            with self._lock:
+                job.live, job.state = session, "writing"
+                turn(session, job.steering)  # it may have been turned since
+            if job.stopped:
+                session.stop()
+            self._follow(job, session)
         except Exception as problem:
             self._news.append((job, Failed(problem)))
         finally:
-            job.state = "over"
             self._keep(job)
+            job.state = "over"
 
     def _record(self, job: Job) -> None:
         if not self.library:
@@ -211,7 +208,11 @@ class Scribe:
             for index, place in enumerate(job.places):
                 self._put(job, index, place)
         except (Problem, OSError) as problem:
-            self.problems.append(f"not kept in the library: {problem}")
+            self._not_kept(problem)
+
+    def _not_kept(self, problem: object) -> None:
+        self.unkept = str(problem)
+        self.problems.append(f"not kept in the library: {problem}")
 
     def _put(self, job: Job, index: int, place: Place) -> None:
         below = place.below()
@@ -227,7 +228,7 @@ class Scribe:
                         job.recorder.tell(event)
                         if job.recorder.problem and not complained:
                             complained = True
-                            self.problems.append(f"not kept in the library: {job.recorder.problem}")
+                            self._not_kept(job.recorder.problem)
                 self._news.append((job, event))
         finally:
             session.stop()
@@ -238,7 +239,16 @@ class Scribe:
             try:
                 job.recorder.close()
             except (Problem, OSError) as problem:
-                self.problems.append(f"not kept in the library: {problem}")
+                self._not_kept(problem)
+
+
+def turn(session: Session, steering: Steering) -> None:
+    session.steer(
+        router=steering.router,
+        threshold=steering.threshold,
+        sampling=steering.sampling,
+        base_share=steering.base_share,
+    )
 
 
 def told(problem: BaseException) -> str:

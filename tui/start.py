@@ -12,11 +12,13 @@ from baco_local.library import Library
 from baco_local.pair import open_entry, own_steering
 
 from .app import Desk, themes_known
-from .desk import Setup
+from .desk import Draft, Setup
 from .keys import BY_NAME
 from .scribe import Scribe, WritingPair
 from .studio import Studio
 from .terminal import end_by, private_terminal
+
+LARGE = 1_000_000  # bytes of the log of native output, from which on it begins anew
 
 
 def start(entry: PairEntry, given: Mapping[str, Any]) -> int:
@@ -24,7 +26,8 @@ def start(entry: PairEntry, given: Mapping[str, Any]) -> int:
     wishes = preferences.read()
     desk = checked(wishes.desk)
     log = paths.made("state") / "desk.log"
-    log.unlink(missing_ok=True)
+    if log.exists() and log.stat().st_size > LARGE:
+        log.unlink()
 
     def opener(chosen: PairEntry) -> WritingPair:
         return open_entry(
@@ -41,10 +44,14 @@ def start(entry: PairEntry, given: Mapping[str, Any]) -> int:
         Scribe(lambda: opener(entry), library, force=bool(given.get("force"))), library, setup, own_steering(entry)
     )
     app = Desk(studio, opener, replace(desk, plain=desk.plain or bool(given.get("plain"))))
+    draft = log.with_name("draft.txt")
+    studio.draft = Draft(draft.read_text(encoding="utf-8", errors="replace") if draft.exists() else "")
     with private_terminal(log):
         try:
             app.run()
         finally:
+            unsent = studio.draft.text if studio.draft.text != studio.page.prompt else ""
+            paths.write_atomically(draft, unsent.encode())
             studio.close()
     if app.ended_by:
         end_by(app.ended_by)

@@ -4,7 +4,6 @@ What a writer decides is done on the page at once and handed to the library behi
 the page can be undone; nothing is ever written over.
 """
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,16 +14,14 @@ from baco_local.collaboration.settings import Request, Steering
 from baco_local.collaboration.variant import Beginning, Token
 from baco_local.errors import Problem, UsageProblem
 from baco_local.library import Library, Node
-from baco_local.origin import SIDES, origin_of, steering_of
+from baco_local.origin import SIDES, files_of, origin_of, same_files, steering_of
 from baco_local.pair import own_steering
 from baco_local.text import clean
 
 from .books import Books
-from .desk import NOT_DONE, Card, Deed, Deeds, Draft, Page, Parting, Setup, Take, page_of, parting
+from .desk import NOT_DONE, Card, Deed, Deeds, Draft, Page, Parting, Setup, Take, begun, page_of, parting, request_for
 from .flow import Flow, Wish, put_back, remove
 from .scribe import Job, Scribe, WritingPair, told, with_tokens
-
-SLOTS = 16  # variants written at once
 
 
 class Studio:
@@ -40,27 +37,17 @@ class Studio:
 
     def write(self) -> None:
         """Ideas for the draft: on a new page, or more on this one if it is of the same prompt. Raises UsageProblem."""
-        draft, request = self.draft, self._request(Page(self.draft.text, self.draft.mode), self.setup.n)
+        draft, request = self.draft, request_for(self.setup, Page(self.draft.text, self.draft.mode), self.setup.n)
         if self.page.cards and (self.page.prompt, self.page.mode) == (draft.text, draft.mode):
             self.more()
             return
         self.stop()
-        before, after = self.page, Page(request.prompt, request.mode, session=draft.session)
-
-        def turn_to(page: Page) -> Callable[[], None]:
-            def turn() -> None:
-                if self.scribe.writing:
-                    raise UsageProblem(NOT_DONE)
-                self.page, self.draft = page, Draft(page.prompt, page.mode)
-
-            return turn
-
-        self.page = after
-        self.deeds.did(Deed("new page", turn_to(before), turn_to(after)))
+        self.draft = Draft(self.page.prompt, self.page.mode)  # what undo comes back to
+        self._turn(Page(request.prompt, request.mode, session=draft.session), draft, "new page")
         self._ask([Wish(Card([]), Take()) for _ in range(request.n)])
 
     def more(self) -> None:
-        self._request(self.page, self.setup.n)
+        request_for(self.setup, self.page, self.setup.n)
         wishes = [Wish(Card([]), Take()) for _ in range(self.setup.n)]
         self._ask(wishes)
         self._can_undo("more", wishes)
@@ -74,7 +61,9 @@ class Studio:
         self._can_undo("reroll", wishes)
 
     def reroll_unstarred(self) -> None:
-        cards = [card for card in self.page.cards if not card.take.starred and card.take.done]
+        """Every card without a star, also below."""
+        starred = [card for card in self.page.cards if any(take.starred for take in card.takes)]
+        cards = [card for card in self.page.cards if card not in starred and card.take.done]
         if not cards:
             raise UsageProblem("nothing to reroll: all are starred, or still being written")
         self.reroll(cards)
@@ -86,13 +75,13 @@ class Studio:
         if not wishes:
             raise UsageProblem("it would have gone the same way; turn the knob further")
         self._ask(wishes)
-        self._can_undo("other way", wishes)
+        self._can_undo("written on the other way", wishes)
 
     def go_from(self, card: Card, at: int, instead: Token | None = None) -> None:
         """From token `at` on, or with another token in its place."""
         wishes = [self._from(card, at, instead)]
         self._ask(wishes)
-        self._can_undo("regenerate", wishes)
+        self._can_undo("written on from a word", wishes)
 
     def stop(self) -> None:
         """What is there is kept."""
@@ -133,15 +122,15 @@ class Studio:
         text = self.page.prompt + card.take.text if self.page.mode == "continue" else card.take.text.lstrip()
         if not text.strip():
             raise UsageProblem("nothing is written there yet")
-        before, after = self.draft, Draft(text, "continue", self._session())
+        drafts = [self.draft, Draft(text, "continue", self._session())]  # as they are left, with what was typed
 
-        def to(draft: Draft) -> Callable[[], None]:
-            def act() -> None:
-                self.draft = draft
+        def undo() -> None:
+            drafts[1], self.draft = self.draft, drafts[0]
 
-            return act
+        def redo() -> None:
+            drafts[0], self.draft = self.draft, drafts[1]
 
-        self.deeds.do(Deed("branch", to(before), to(after)))
+        self.deeds.do(Deed("branch", undo, redo))
 
     # steering
 
@@ -154,7 +143,9 @@ class Studio:
             new = router(changes["router"])
             known = new.limits and old.limits and threshold is not None
             changes["threshold"] = new.at(old.diversity(threshold)) if known and threshold is not None else None
-        self.steering = replace(self.steering, base_share=None, **changes)
+        if changes.keys() & {"router", "threshold"}:
+            changes["base_share"] = None
+        self.steering = replace(self.steering, **changes)
         self.scribe.steer(self.steering)
 
     def parting(self, take: Take) -> Parting | None:
@@ -176,50 +167,71 @@ class Studio:
     # pages
 
     def type(self, text: str) -> None:
-        """The draft as it is typed. An emptied box is no branch any more."""
-        self.draft = replace(self.draft, text=text, session=self.draft.session if text.strip() else None)
+        """The draft as it is typed. An emptied box is a new task, and no branch any more."""
+        self.draft = replace(self.draft, text=text) if text.strip() else Draft(text)
 
     def change_mode(self) -> None:
         self.draft = replace(self.draft, mode="instruct" if self.draft.mode == "continue" else "continue")
 
     def open(self, prompt: Node) -> None:
-        """A page of the library, with the steering that it was written under."""
-        if self.library is None:
+        """A page of the library, with the steering that it was written under. What is being written is stopped first."""
+        if self.library is None or prompt.id == self.page.node:
             return
         self.stop()
-        self.page = page_of(self.library, prompt)
-        self.draft, self.deeds = Draft(self.page.prompt, self.page.mode), Deeds()
-        self.steering = steering_of(self.page.origin) or self.steering
+        self.flow.wait()
+        self.books.settle()
+        page = page_of(self.library, prompt)
+        self._turn(page, Draft(page.prompt, page.mode), "open")
+        self.steering = steering_of(page.origin) or self.steering
 
     def use(self, entry: PairEntry, open: Callable[[], WritingPair]) -> None:
         """Another pair, with its own settings. Raises UsageProblem where they are wrong."""
+        self.stop()
         self.steering = own_steering(entry)
         self.setup.entry, self.setup.given = entry, {**self.setup.given, "pair": entry.name, **dict.fromkeys(SIDES)}
         self.scribe.use(open)
 
     def request(self, page: Page) -> Request:
         """What the page's variants were asked for with, as far as their tokens are concerned."""
-        return self._request(page, 1)
+        return request_for(self.setup, page, 1)
+
+    def ours(self, take: Take) -> bool:
+        """Was it written by the pair that is here now? Another one's tokens mean something else."""
+        return take.files is None or same_files(take.files, files_of(self.setup.entry))
 
     def close(self) -> None:
         """Stops, keeps everything, and frees the models."""
-        self.scribe.close()
-        self.flow.pull()
-        self.books.close()
+        self.stop()
+        try:
+            self.scribe.close()
+            self.flow.pull()
+        finally:
+            self.books.close()
 
     # how it is done
 
-    def _request(self, page: Page, n: int) -> Request:
-        setup, spare = self.setup, max(0, SLOTS - n)
-        options = {"max_tokens": setup.max_tokens, "system": setup.system, "mode": page.mode}
-        return Request(page.prompt, n=n, seed=secrets.randbits(32), slots=SLOTS, spare=spare, **options)  # type: ignore[arg-type]
+    def _turn(self, page: Page, draft: Draft, label: str) -> None:
+        """To another page; undone with what was typed on either."""
+        places = [(self.page, self.draft), (page, draft)]
+
+        def to(here: int, there: int) -> Callable[[], None]:
+            def turn() -> None:
+                if self.scribe.writing:
+                    raise UsageProblem(NOT_DONE)
+                places[here] = self.page, self.draft
+                self.page, self.draft = places[there]
+
+            return turn
+
+        self.page, self.draft = page, draft
+        self.deeds.did(Deed(label, to(1, 0), to(0, 1)))
 
     def _ask(self, wishes: Sequence[Wish]) -> None:
         page = self.page
 
         def job_of(wishes: Sequence[Wish]) -> Job:
             longest = max(len(wish.beginning.kept) for wish in wishes)
-            request = with_tokens(self._request(page, len(wishes)), longest)
+            request = with_tokens(request_for(self.setup, page, len(wishes)), longest)
             return Job(
                 request,
                 self.steering,
@@ -236,6 +248,8 @@ class Studio:
         take, tokens = card.take, self.tokens(card.take)
         if not take.done:
             raise UsageProblem(NOT_DONE)
+        if not self.ours(take):
+            raise UsageProblem("another pair wrote this, and only that one can go on from it exactly; F4 chooses it")
         if at >= len(tokens):
             raise UsageProblem("who wrote which word is not known here, so nothing can go on from it exactly")
         kept = (*tokens[:at], instead) if instead else tuple(tokens[:at])
@@ -266,23 +280,18 @@ class Studio:
         places = {id(wish): page.cards.index(wish.card) for wish in wishes}
 
         def undo() -> None:
-            if not all(wish.take.done for wish in wishes if wish.take in wish.card.takes):
+            there = [wish for wish in wishes if not wish.take.gone]
+            if not all(wish.take.done for wish in there):
                 raise UsageProblem(NOT_DONE)
-            for wish in reversed(wishes):
+            for wish in reversed(there):
                 remove(page, wish)
                 if library:
                     self.books.keep(wish.take, library.remove)
 
         def redo() -> None:
-            for wish in wishes:
+            for wish in [wish for wish in wishes if not wish.take.gone]:
                 put_back(page, wish, places[id(wish)])
                 if library:
                     self.books.keep(wish.take, library.restore)
 
         self.deeds.did(Deed(label, undo, redo))
-
-
-def begun(take: Take) -> Take:
-    if not take.text and not take.done:
-        raise UsageProblem("nothing is written there yet")
-    return take

@@ -1,5 +1,6 @@
 """`baco-local tui`: the writing desk. The only command that needs Textual, which it loads late."""
 
+import os
 import sys
 from typing import Any
 
@@ -35,4 +36,6 @@ def opened_desk(given: dict[str, Any]) -> int:
 
 
 def at_a_terminal() -> bool:
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    """One that can do more than print lines."""
+    streams = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    return streams and os.environ.get("TERM") != "dumb"

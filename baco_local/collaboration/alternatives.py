@@ -7,14 +7,15 @@ import numpy as np
 
 from baco_local.collaboration.engine import Engine
 from baco_local.collaboration.settings import Request
-from baco_local.collaboration.variant import BASE, SPEAKERS, Token
+from baco_local.collaboration.variant import SPEAKERS, Token
 from baco_local.native import layout as L
 from baco_local.text import clean
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """A token that a model could have written there, ready to be kept. ends: it ends the idea, and can't be kept."""
+    """A token that a model could have written there, ready to be kept: as one that no router decided about. ends: it ends the
+    idea, and can't be kept."""
 
     token: Token
     ends: bool
@@ -31,15 +32,12 @@ def alternatives(
     with engine.busy:
         engine.prepare(replace(request, n=1, max_tokens=1, kept=kept, spare=0), threading.Event(), read=True)
         rows = [probabilities(reader.last[0]) for reader in engine.readers if reader.last is not None]
-    base = rows[BASE]
-    top_p = float(base.max())
-    entropy = float(-(base * np.log(base, where=base > 0, out=np.zeros_like(base))).sum())
     found: tuple[list[Alternative], list[Alternative]] = ([], [])
     for who, (row, reader) in enumerate(zip(rows, engine.readers, strict=True)):
         best = np.argpartition(row, -min(count, len(row)))[-count:]
         for id in sorted((int(id) for id in best if row[id] > 0), key=lambda id: -row[id]):
             piece = clean(reader.side.vocabulary.piece(id).decode("utf-8", "replace"))
-            token = Token(piece, id, SPEAKERS[who], True, float(row[id]), top_p, entropy)
+            token = Token(piece, id, SPEAKERS[who], False, float(row[id]), None, None)
             found[who].append(Alternative(token, bool(reader.classes[id] & L.END)))
     return found
 

@@ -212,7 +212,8 @@ class Loop:
             else:
                 self.commit(writing, ALIGNED, token, p, seen)
         elif writing.decided or not found.starts or self.inside_first_word(writing) or not self.routes:
-            self.commit(writing, ALIGNED, token, p, writing.seen)
+            rules = self.drawing.rules(writing, ALIGNED, found.top)
+            self.commit(writing, ALIGNED, token, p, writing.seen and self.drawing.both(writing.seen, rules))
         else:
             writing.held = Held(token, p, self.drawing.rules(writing, ALIGNED, found.top))
             writing.wants = BASE

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from desks import ScriptedPair, pulled
 
+from baco_local.collaboration.settings import Steering
 from baco_local.collaboration.variant import Token
 from baco_local.errors import ModelProblem, UsageProblem
 from baco_local.library import Library
-from baco_local.tui.desk import Card, Draft, Take
+from baco_local.tui.desk import Card, Draft, Page, Take
 from baco_local.tui.output import exported
 from baco_local.tui.studio import Studio
 
@@ -275,7 +276,11 @@ def test_a_page_is_opened_again_as_it_was(studio: Studio, library: Library) -> N
     settle(studio)
     assert studio.page.node
     texts = [[take.text for take in card.takes] for card in cards]
-    studio.open(library.node(studio.page.node))
+    node = studio.page.node
+    studio.open(library.node(node))
+    assert studio.page.cards is cards  # it is open already
+    studio.page = Page()
+    studio.open(library.node(node))
     assert studio.page.cards is not cards
     assert [[take.text for take in card.takes] for card in studio.page.cards] == texts
     opened = studio.page.cards
@@ -347,3 +352,91 @@ def test_export_takes_the_starred_ones(studio: Studio, tmp_path: Any) -> None:
 def test_nothing_is_starred_before_it_begins(studio: Studio) -> None:
     with pytest.raises(UsageProblem, match="nothing is written there yet"):
         studio.star(Card([Take()]))
+
+
+def test_undo_leaves_alone_what_was_never_written(studio: Studio, pair: ScriptedPair) -> None:
+    cards = write(studio)
+    studio.setup.n = 30
+    pair.gate.clear()
+    studio.more()
+    pulled(studio, lambda: studio.scribe.job and studio.scribe.job.state == "writing")
+    studio.stop()
+    pair.gate.set()
+    settle(studio)
+    written = len(studio.page.cards)
+    assert 4 <= written < 34
+    assert studio.deeds.undo() == "more"
+    assert len(studio.page.cards) == len(cards) == 4
+    studio.deeds.redo()
+    settle(studio)
+    assert len(studio.page.cards) == written
+    assert all(take.done for take in studio.page.takes)
+
+
+def test_quitting_with_takes_that_wait_keeps_everything(studio: Studio, pair: ScriptedPair, library: Library) -> None:
+    cards = write(studio)
+    node = studio.page.node
+    pair.gate.clear()
+    studio.more()
+    studio.reroll(cards[:1])  # while the job is not yet there
+    studio.star(cards[1])
+    pair.gate.set()
+    studio.close()
+    with Library(library.path) as again:
+        assert [one.starred for one in again.ideas(node or "")][1]
+
+
+def test_another_pairs_words_are_not_gone_on_from(studio: Studio) -> None:
+    card = write(studio)[0]
+    assert studio.ours(card.take)
+    card.take.files = {"base": {"size": 5, "path": "/elsewhere"}, "aligned": {"size": 5, "path": "/elsewhere"}}
+    assert not studio.ours(card.take)
+    with pytest.raises(UsageProblem, match="another pair wrote this"):
+        studio.go_from(card, 1)
+
+
+def test_what_was_typed_comes_back_with_undo(studio: Studio) -> None:
+    card = write(studio)[0]
+    studio.type("sea and more")
+    studio.branch(card)
+    branch = studio.draft
+    studio.type(branch.text + " and then")
+    studio.deeds.undo()
+    assert studio.draft.text == "sea and more"
+    studio.deeds.redo()
+    assert studio.draft.text == branch.text + " and then"
+    studio.type("")
+    assert studio.draft.mode == "instruct"
+
+
+def test_a_page_goes_on_as_it_was_asked_for(studio: Studio, library: Library) -> None:
+    write(studio)
+    node = studio.page.node or ""
+    with_own = {**library.node(node).origin, "options": {"system": "Be short.", "first": "router", "stop": ["."]}}
+    name, recorder = library.record("tide", with_own)
+    recorder.close()
+    studio.open(library.node(name))
+    request = studio.request(studio.page)
+    assert (request.system, request.first, request.stop) == ("Be short.", "router", (".",))
+
+
+def test_a_star_below_the_top_counts(studio: Studio, tmp_path: Any) -> None:
+    cards = write(studio)
+    studio.star(cards[0])
+    starred = cards[0].take
+    studio.reroll(cards[:1])
+    settle(studio)
+    studio.reroll_unstarred()
+    settle(studio)
+    assert [len(card.takes) for card in cards] == [2, 2, 2, 2]
+    assert starred.text.strip() in exported(studio, tmp_path / "ideas.md").read_text()
+    with pytest.raises(UsageProblem, match="~nobody-here"):
+        exported(studio, tmp_path.__class__("~nobody-here/x.md"))
+
+
+def test_a_temperature_leaves_a_base_share_alone(studio: Studio) -> None:
+    studio.steering = Steering("p", base_share=0.4)
+    studio.steer(temperature=0.7)
+    assert studio.steering.base_share == 0.4
+    studio.steer(threshold=0.2)
+    assert studio.steering.base_share is None

@@ -44,7 +44,7 @@ class CompareScreen(Answering[None], ModalScreen[None]):
     def tell(self) -> None:
         for place, (number, card) in enumerate(self.cards):
             star = " ★" if card.take.starred else ""
-            said = " · ".join([f"{number}{star}", *facts(card, True, self.look)])
+            said = " · ".join([f"{number}{star}", *facts(card)])
             self.query_one(f"#head{place}", Static).update(Content(said))
             self.query_one(f"#text{place}", Static).update(told(card.take, self.look))
 

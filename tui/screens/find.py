@@ -41,6 +41,8 @@ class FindScreen(Answering[Node | None], ModalScreen[Node | None]):
         self.library = library
         self.starred = False
         self.nodes: list[Node] = []
+        self.searched = ""  # what they were found for
+        self.hurried = False  # enter was pressed before they were
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -77,18 +79,23 @@ class FindScreen(Answering[Node | None], ModalScreen[Node | None]):
     def found(self, event: Found) -> None:
         if event.text != self.text:
             return
-        self.nodes = [node for node, _ in event.lines]
+        self.nodes, self.searched = [node for node, _ in event.lines], event.text
         listed = self.query_one(OptionList)
         listed.clear_options()
         listed.add_options([Option(said) for _, said in event.lines] or [Option(Content(event.nothing), disabled=True)])
         listed.border_title = "starred" if self.starred else "everything"
         if self.nodes:
             listed.highlighted = 0
+            if self.hurried:
+                self.dismiss(self.nodes[0])
+        self.hurried = False
 
     @on(Input.Submitted)
     def submitted(self) -> None:
         listed = self.query_one(OptionList)
-        if self.nodes and listed.highlighted is not None:
+        if self.searched != self.text:
+            self.hurried = True
+        elif self.nodes and listed.highlighted is not None:
             self.dismiss(self.nodes[listed.highlighted])
 
     @on(OptionList.OptionSelected)

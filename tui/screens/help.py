@@ -20,7 +20,8 @@ Everything is kept as it is written. Rerolls and edits lie above what was there;
 """
 CLOSING = """\
 Letters work where no text is typed; F6 and F7 turn the knob while typing, too. 1 to 9 and the arrows choose a card; digits
-typed one after another are one number.
+typed one after another are one number. ctrl+c copies what is selected; without a selection it quits, and asks first while
+ideas are written.
 """
 
 

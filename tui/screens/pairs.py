@@ -32,7 +32,7 @@ class PairsScreen(Answering[PairEntry | None], ModalScreen[PairEntry | None]):
     """Gives the pair to write with. first: nothing is here yet."""
 
     CSS_PATH = "pairs.tcss"
-    BINDINGS = [Binding("escape", "leave", "back"), Binding("ctrl+q", "app.quit", "quit")]
+    BINDINGS = [Binding("escape", "leave", "back")]
 
     class Listed(Message):
         """What there is, with what to say of each."""

@@ -112,7 +112,7 @@ class WordsScreen(Answering[Choice | None]):
         at = self.trace.cursor
         for listed in self.query(OptionList):
             listed.clear_options()
-        if not self.tokens or not self.app.models_are_here():
+        if not self.tokens or not self.app.models_are_here() or not self.studio.ours(self.card.take):
             return
         await asyncio.sleep(PAUSE)
         if at not in self.found:
@@ -145,7 +145,9 @@ class WordsScreen(Answering[Choice | None]):
 
     @on(Slider.Changed)
     def turned(self, event: Slider.Changed) -> None:
-        self.studio.steer(threshold=router(self.studio.steering.router).at(event.value))
+        chosen = router(self.studio.steering.router)
+        if chosen.limits:
+            self.studio.steer(threshold=chosen.at(event.value))
         self.tell()
 
     def action_knob(self, steps: int) -> None:

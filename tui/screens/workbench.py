@@ -1,53 +1,41 @@
 """The workbench: the prompt, the knob, and the cards on which ideas grow."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
-from textual.screen import Screen
 from textual.widgets import Footer, TextArea
 
 from baco_local.collaboration.routers import router
-from baco_local.errors import Problem, UsageProblem
+from baco_local.errors import UsageProblem
 from baco_local.library import Node
 
 from ..desk import Card, done
 from ..keys import ACTS, WHILE_TYPING
-from ..output import exported
 from ..studio import Studio
 from ..widgets.controls import Controls
-from ..widgets.edit import EditBox
 from ..widgets.grid import CardGrid
 from ..widgets.prompt import PromptBox
 from ..widgets.slider import Slider
 from ..widgets.status import StatusLine
 from ..widgets.welcome import Welcome
-from .ask import AskText
-from .compare import CompareScreen
-
-if TYPE_CHECKING:
-    from ..app import Desk
+from .choosing import Choosing
 
 OFTEN = 0.25  # seconds between two looks at what was written
 ON_A_CARD = set("star reject reroll other_way branch words edit editor copy compare turn".split())
 ON_A_PAGE = set("reroll_unstarred all_other_way more export".split())
 
 
-class Workbench(Screen[None]):
+class Workbench(Choosing):
     CSS_PATH = "workbench.tcss"
     BINDINGS = [*(act.binding for act in ACTS), *WHILE_TYPING]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
-    app: "Desk"
 
     def __init__(self, studio: Studio, *, plain: bool) -> None:
-        super().__init__()
-        self.studio, self.plain = studio, plain
+        super().__init__(studio)
+        self.plain = plain
         self.turns = 0  # looks at what was written
-        self.held: Card | None = None  # for comparing
-        self.works: tuple[bool, bool] | None = (
-            None  # what decides which keys work: is something written, are there cards?
-        )
+        self.works: tuple[bool, bool] | None = None  # is something written, are there cards? So keys work, or don't
 
     def compose(self) -> ComposeResult:
         yield PromptBox(self.app.earlier_prompts, id="prompt")
@@ -76,7 +64,7 @@ class Workbench(Screen[None]):
         self.prompt.set_text(studio.draft.text)
         self.prompt.border_title = "the text to continue" if studio.draft.mode == "continue" else "what is wanted"
         self.controls.tell()
-        self.grid.show(studio.page.cards)
+        super().tell()
         empty = not studio.page.cards
         self.grid.display, self.query_one(Welcome).display = not empty, empty
         self.tell_status()
@@ -99,39 +87,23 @@ class Workbench(Screen[None]):
         elif changed:
             self.grid.changed(changed)
         self.turns += 1
-        if (changed or busy) and (self.turns % 2 or not self.studio.scribe.writing):
+        stale = self.works is not None and self.works[0] != self.studio.scribe.writing
+        if stale or ((changed or busy) and (self.turns % 2 or not self.studio.scribe.writing)):
             self.tell_status()
         while flow.problems:
             self.app.complain(flow.problems.popleft())
 
     # what is done
 
-    def do(self, act: Any, *arguments: Any) -> None:
-        """Does it and shows what has become of it; or says why not."""
-        try:
-            act(*arguments)
-        except UsageProblem as problem:
-            self.app.say(str(problem))
-        except (Problem, OSError) as problem:
-            self.app.complain(str(problem))
-        self.tell()
-
-    def write(self, act: Any, *arguments: Any) -> None:
+    def write(self, act: Any, *arguments: Any) -> bool:
         """The same where a pair is needed for it."""
-        if self.app.ready():
-            self.do(act, *arguments)
-
-    def on_card(self, act: Any, *arguments: Any) -> None:
-        if self.grid.card:
-            self.do(act, self.grid.card, *arguments)
+        return self.app.ready() and self.do(act, *arguments)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ON_A_CARD:
             return True if self.grid_card else None
         if action in ON_A_PAGE:
             return True if self.studio.page.cards else None
-        if action == "stop":
-            return self.studio.scribe.writing
         return True
 
     @property
@@ -146,7 +118,9 @@ class Workbench(Screen[None]):
 
     @on(Slider.Changed)
     def turned(self, event: Slider.Changed) -> None:
-        self.steer(threshold=router(self.studio.steering.router).at(event.value))
+        chosen = router(self.studio.steering.router)
+        if chosen.limits:  # it may have been changed since
+            self.steer(threshold=chosen.at(event.value))
 
     @on(Controls.Steered)
     def steered(self, event: Controls.Steered) -> None:
@@ -162,14 +136,13 @@ class Workbench(Screen[None]):
 
     def action_write(self) -> None:
         self.prompt.forget_place()
-        self.write(self.studio.write)
-        self.grid.focus()
+        if self.write(self.studio.write):
+            self.grid.focus()
 
     def action_stop(self) -> None:
-        self.do(self.studio.stop)
-
-    def action_change_focus(self) -> None:
-        if self.focused is self.grid or not self.studio.page.cards:
+        if self.studio.scribe.writing:
+            self.do(self.studio.stop)
+        elif self.focused is self.grid or not self.studio.page.cards:
             self.prompt.focus()
         else:
             self.grid.focus()
@@ -208,35 +181,6 @@ class Workbench(Screen[None]):
     def opened(self) -> None:
         self.action_words()
 
-    def action_edit(self) -> None:
-        self.on_card(lambda card: self.mount(EditBox(done(card), self.grid.region_of_current())))
-
-    @on(EditBox.Done)
-    def edited(self, event: EditBox.Done) -> None:
-        self.do(self.studio.edit, event.card, event.text, event.take)
-        self.grid.focus()
-
-    def action_editor(self) -> None:
-        card = self.grid.card
-        if card and card.take.done and (text := self.app.in_editor(card.take.text)) is not None:
-            self.do(self.studio.edit, card, text)
-
-    def action_copy(self) -> None:
-        if self.grid.card:
-            self.app.copy_to_clipboard(self.grid.card.take.text.strip())
-            self.app.say("copied")
-
-    def action_compare(self) -> None:
-        card, held = self.grid.card, self.held
-        cards = self.studio.page.cards
-        if card and held and held is not card and held in cards:
-            both = (cards.index(held) + 1, held), (cards.index(card) + 1, card)
-            self.held = None
-            self.app.push_screen(CompareScreen(both, self.grid.look(), self.studio.star), lambda _: self.tell())
-        elif card:
-            self.held = card
-            self.app.say("c on another one shows both side by side")
-
     def action_undo(self) -> None:
         self.do(self.again, self.studio.deeds.undo, "undone")
 
@@ -267,30 +211,16 @@ class Workbench(Screen[None]):
     def action_prompt(self) -> None:
         self.prompt.focus()
 
-    def action_export(self) -> None:
-        page = self.studio.page
-        starred = sum(card.take.starred for card in page.cards)
-        what = f"the {starred} starred ideas" if starred else f"all {len(page.cards)} ideas"
-
-        def write(name: str | None) -> None:
-            if name:
-                self.do(lambda: self.app.say(f"written: {exported(self.studio, Path(name))}"))
-
-        self.app.push_screen(AskText(f"Write {what} of this page to a file (.md, .txt or .jsonl)", "ideas.md"), write)
-
     def open(self, node: Node) -> None:
         """The page that a node of the library is on, with its card in front."""
         library = self.studio.library
         if library is None:
             return
-        self.do(lambda: self.studio.open(library.prompt_of(node)))
-        for index, card in enumerate(self.studio.page.cards):
-            for at, take in enumerate(card.takes):
-                if take.node == node.id:
-                    card.at = at
-                    self.grid.go_to(index)
-        self.tell()
-        self.grid.focus()
+        if self.do(lambda: self.studio.open(library.prompt_of(node))):
+            at = self.studio.page.find(node.id)
+            self.tell()
+            self.grid.go_to(at)
+            self.grid.focus()
 
     def action_find(self) -> None:
         self.app.find()

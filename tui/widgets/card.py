@@ -12,7 +12,7 @@ from textual.style import Style
 from ..desk import Card, Parting, Take
 
 ROUND, HEAVY = "╭─╮│╰╯", "┏━┓┃┗┛"
-STOPS = {"length": "cut at the length", "cancelled": "stopped", "repetition": "repeats itself", "stop-string": "stopped at its mark"}  # fmt: skip
+STOPS = {"length": "cut", "cancelled": "stopped", "repetition": "repeats itself"}  # what a reader may wonder at
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def body(take: Take, width: int, look: Look, parted: Parting | None = None) -> l
     return told(take, look, parted).rstrip().wrap(max(4, width - look.frame))
 
 
-def facts(card: Card, current: bool, look: Look) -> list[str]:
+def facts(card: Card) -> list[str]:
     """What is said of it, the most important first."""
     take = card.take
     found = []
@@ -80,7 +80,7 @@ def facts(card: Card, current: bool, look: Look) -> list[str]:
         found.append("writing" if take.tokens else "waits")
     elif take.kind == "edit":
         found.append("edited")
-    elif take.stop in STOPS and current:
+    elif take.stop in STOPS:
         found.append(STOPS[take.stop])
     if take.tokens:
         share = sum(token.speaker == "base" for token in take.tokens) / len(take.tokens)
@@ -110,14 +110,14 @@ def strips(
     text_style = look.dim if take.rejected else look.text
     if look.plain:
         name = f"{'> ' if current else '  '}{number}. {'starred ' if take.starred else ''}"
-        head = Strip([Segment(fitted(name + ", ".join(facts(card, current, look)), width), look.dim.rich_style)])
+        head = Strip([Segment(fitted(name + ", ".join(facts(card)), width), look.dim.rich_style)])
         foot = Strip([Segment(fitted("  " + ", ".join(filter(None, [way, more])), width), look.dim.rich_style)])
         edges = [Segment("  ", text_style.rich_style), Segment("")]
     else:
         border = look.current if current else look.border
         box = HEAVY if current else ROUND
         mark = " ★" if take.starred else " ✗" if take.rejected else ""
-        head = edge(box[0], box[1], box[2], f"{number}{mark}", facts(card, current, look), width, border, look)
+        head = edge(box[0], box[1], box[2], f"{number}{mark}", facts(card), width, border, look)
         foot = edge(box[4], box[1], box[5], more, [way] if way else [], width, border, look)
         edges = [Segment(box[3] + " ", border.rich_style), Segment(" " + box[3], border.rich_style)]
     room = width - look.frame if not look.plain else width - 2

@@ -11,6 +11,7 @@ from textual.widgets import Input, Label, Select
 
 from baco_local.collaboration.routers import ROUTERS, router
 from baco_local.collaboration.settings import MAX_VARIANTS, Sampling
+from baco_local.errors import UsageProblem
 
 from ..studio import Studio
 from .slider import Slider
@@ -95,9 +96,7 @@ class Controls(Widget):
     def warmed(self, event: Input.Changed) -> None:
         try:
             value = Sampling(temperature=float(event.value)).temperature
-        except ValueError:
-            value = None
-        except Exception:  # out of range
+        except (ValueError, UsageProblem):  # no number, or out of range
             value = None
         self.temperature.set_class(value is None, "-invalid")
         if value is not None and value != self.studio.steering.sampling.temperature:

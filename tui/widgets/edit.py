@@ -5,7 +5,7 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.widgets import TextArea
 
-from ..desk import Card, Take
+from ..desk import Card
 
 
 class EditBox(TextArea):
@@ -15,13 +15,16 @@ class EditBox(TextArea):
     """
 
     class Done(Message):
-        def __init__(self, card: Card, take: Take, text: str) -> None:
+        """left: by a key of the box, so that the cards have the keys again."""
+
+        def __init__(self, box: "EditBox", left: bool) -> None:
             super().__init__()
-            self.card, self.take, self.text = card, take, text
+            self.box, self.left = box, left
 
     def __init__(self, card: Card, region: Region) -> None:
         super().__init__(card.take.text, soft_wrap=True, compact=True, highlight_cursor_line=False)
         self.card, self.take = card, card.take  # which may lie below others when the writer is done
+        self.over = False
         self.border_title, self.border_subtitle = "edit", "esc keeps"
         self.styles.offset = region.offset
         self.styles.width, self.styles.height = region.width, max(5, region.height)
@@ -31,5 +34,14 @@ class EditBox(TextArea):
         self.focus()
 
     def action_keep(self) -> None:
-        self.post_message(self.Done(self.card, self.take, self.text))
-        self.remove()
+        self.leave(focus=True)
+
+    def on_blur(self) -> None:
+        self.leave(focus=False)
+
+    def leave(self, *, focus: bool) -> None:
+        """Once."""
+        if not self.over:
+            self.over = True
+            self.post_message(self.Done(self, focus))
+            self.remove()

@@ -193,6 +193,7 @@ class CardGrid(ScrollView, can_focus=True):
     def region_of_current(self) -> Region:
         """Of the current card, on the screen."""
         row, column = self._rows[self.current // self._columns], self.current % self._columns
+        self.scroll_to_region(Region(0, row.top, 1, row.height), animate=False)
         x = sum(self._width(before) for before in range(column))
         here = Region(x, row.top - self.scroll_offset.y, self._width(column), row.height)
         return here.translate(self.content_region.offset)
@@ -201,14 +202,19 @@ class CardGrid(ScrollView, can_focus=True):
         styles = {name: self.get_visual_style(f"grid--{name}") for name in STYLES}
         return Look(**styles, marks=self.marks, underline=self.underline, plain=self.plain)
 
+    @property
+    def _room(self) -> int:
+        """Cells for the cards, beside the scrollbar."""
+        return self.size.width - 1
+
     def _width(self, column: int) -> int:
         """Columns share the width; what is left over goes to the first ones."""
-        each, over = divmod(self.size.width, self._columns)
+        each, over = divmod(self._room, self._columns)
         return each + (column < over)
 
     def _lay_out(self) -> None:
-        width = self.size.width
-        if not width:
+        width = self._room
+        if width < 1:
             return
         self._columns = 1 if self.plain else min(MOST, max(1, width // NARROWEST), max(1, len(self.cards)))
         self._rows, top = [], 0
