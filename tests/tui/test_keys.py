@@ -67,7 +67,8 @@ async def test_focus_by_numbers_and_arrows(desk: Desk) -> None:
         ):
             await pilot.press(*keys)
             assert grid.current == at, keys
-        await pilot.press("1", "2")
+        grid.key_number("1", 1.0)
+        grid.key_number("2", 1.2)
         assert grid.current == 11
         await pilot.press("down", "right")
         assert grid.current == 11

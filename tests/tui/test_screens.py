@@ -235,8 +235,14 @@ async def test_a_thousand_cards_open_at_once(desk: Desk) -> None:
         assert "idea 0" in shown(desk)
         await pilot.press("end")
         assert "idea 999" in shown(desk)
-        await pilot.press("home", "5", "0", "0")
+        for digit, when in (("5", 1.0), ("0", 1.2), ("0", 1.4)):
+            grid.key_number(digit, when)
+        await pilot.pause()
         assert grid.current == 499
+        grid.key_number("7", 3.0)  # later: a number of its own
+        assert grid.current == 6
+        grid.go_to(499)
+        await pilot.pause()
         assert "idea 499" in shown(desk)
 
 
