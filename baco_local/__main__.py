@@ -8,6 +8,7 @@ INTERRUPTED = 130
 
 
 def run() -> None:
+    sys.unraisablehook = interrupt_again
     try:
         from baco_local.cli.main import code_of
 
@@ -22,6 +23,23 @@ def run() -> None:
                 stream.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def interrupt_again(ignored: "sys.UnraisableHookArgs") -> None:
+    """A Ctrl-C that came inside a callback where Python drops exceptions (a module's lock, as it is imported; a finaliser) comes
+    once more a moment later; else it would be lost, and the command go on."""
+    if not isinstance(ignored.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(ignored)
+        return
+    import _thread
+    import signal
+    import threading
+
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main:  # it ends a wait as well
+        threading.Timer(0.01, signal.pthread_kill, (main, signal.SIGINT)).start()
+    else:
+        threading.Timer(0.01, _thread.interrupt_main).start()
 
 
 if __name__ == "__main__":
