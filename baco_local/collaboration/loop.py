@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from baco_local.collaboration import caches, ends, randomness, starting, words
-from baco_local.collaboration.drawing import Drawing, Found
+from baco_local.collaboration.drawing import Drawing, Found, way
 from baco_local.collaboration.engine import Engine, Reader
 from baco_local.collaboration.events import Began, Ended, Event, Wrote
 from baco_local.collaboration.settings import Request, Steering
@@ -72,10 +72,7 @@ class Loop:
 
     def steer(self, steering: Steering) -> None:
         """Takes effect with the next token of every variant."""
-        self.steering = steering
-        self.routes = steering.router != "aligned"
-        self.mixes = steering.router not in ("base", "aligned")
-        self.drawing.steer(steering)
+        self.drawing.way = way(steering)
 
     @property
     def done(self) -> bool:
@@ -92,7 +89,8 @@ class Loop:
 
     @property
     def eager(self) -> bool:  # do both models read every variant at once, asked for or not?
-        return self.mixes and len(self.writing) <= self.engine.eager
+        few = len(self.writing) <= self.engine.eager
+        return few and any(self.drawing.way_of(writing).mixes for writing in self.writing)
 
     def step(self, speakers: Sequence[int]) -> None:
         """One batch of each of these models; then the kernel, over all rows that variants wait for. Those that
@@ -129,7 +127,8 @@ class Loop:
             while at > len(self.begins.tokens) and words.unfinished(writing.text[: writing.end_of(at)]):
                 at -= 1
             kept = tuple(writing.tokens[: max(at, len(self.begins.tokens))])
-            self.waiting.appendleft(Start(index, Beginning(kept), writing))
+            own = writing.way.steering if writing.way else None
+            self.waiting.appendleft(Start(index, Beginning(kept, steering=own), writing))
 
     def add(self, index: int, beginning: Beginning) -> None:
         """Variant `index` has the next free slot."""
@@ -167,7 +166,7 @@ class Loop:
         ready: list[Writing] = []
         tokens = 0
         for writing in sorted(self.writing, key=lambda w: (len(w.tokens), w.slot)):
-            if not eager and writing.wants != who:
+            if writing.wants != who and not (eager and self.drawing.way_of(writing).mixes):
                 continue
             half, before = writing.halves[who], len(writing.halves[who].ids)
             fits = caches.catch_up(reader, writing, half)
@@ -203,17 +202,17 @@ class Loop:
     # What follows from a draw (the numbers are the rules of the method) -----------------------
 
     def aligned_found(self, writing: Writing, found: Found) -> None:
-        token, p = found.token, found.p
+        token, p, steered = found.token, found.p, self.drawing.way_of(writing)
         if writing.held and (before := writing.held.seen):  # base's candidate waited for aligned's top piece
             held, writing.held = writing.held, None
-            seen = self.drawing.both(before, self.drawing.rules(writing, ALIGNED, found.top))
+            seen = self.drawing.both(writing, before, self.drawing.rules(writing, ALIGNED, found.top))
             if token < 0:
                 self.commit(writing, BASE, held.token, held.p, seen)
             else:
                 self.commit(writing, ALIGNED, token, p, seen)
-        elif writing.decided or not found.starts or self.inside_first_word(writing) or not self.routes:
+        elif writing.decided or not found.starts or self.inside_first_word(writing) or not steered.routes:
             rules = self.drawing.rules(writing, ALIGNED, found.top)
-            self.commit(writing, ALIGNED, token, p, writing.seen and self.drawing.both(writing.seen, rules))
+            self.commit(writing, ALIGNED, token, p, writing.seen and self.drawing.both(writing, writing.seen, rules))
         else:
             writing.held = Held(token, p, self.drawing.rules(writing, ALIGNED, found.top))
             writing.wants = BASE
@@ -226,7 +225,7 @@ class Loop:
             seen = replace(seen, rules=seen.rules | BARRED)
         if writing.held:
             held, writing.held = writing.held, None
-            seen = self.drawing.both(seen, held.rules)
+            seen = self.drawing.both(writing, seen, held.rules)
             if found.speaker == BASE and token >= 0 and not barred:
                 self.commit(writing, BASE, token, p, seen)
             else:
@@ -237,7 +236,7 @@ class Loop:
             self.commit(writing, BASE, token, p, None)
         elif found.speaker == ALIGNED:
             self.hand_over(writing, seen)
-        elif self.steering.content_source != "base" and self.drawing.content != L.NO_CONTENT:
+        elif self.drawing.way_of(writing).asks_aligned:
             writing.held, writing.wants = Held(token, p, seen=seen), ALIGNED
         else:
             self.commit(writing, BASE, token, p, seen)
@@ -294,5 +293,5 @@ class Loop:
             reader.side.cut(writing.slot + 1, 0)
         self.free.append(writing.slot)
         self.free.sort()
-        steering = self.steering
+        steering = self.drawing.way_of(writing).steering
         self.events.append(Ended(writing.finished(stop, self.request.seed, steering.router, steering.threshold)))

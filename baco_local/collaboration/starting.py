@@ -6,6 +6,7 @@ from copy import deepcopy
 
 from baco_local.collaboration import caches
 from baco_local.collaboration.caches import PROMPT
+from baco_local.collaboration.drawing import way
 from baco_local.collaboration.engine import Engine
 from baco_local.collaboration.variant import (
     ALIGNED,
@@ -42,6 +43,8 @@ def started(engine: Engine, begins: Writing, slot: int, start: Start, parent: Wr
         writing.speaker = writing.wants = SPEAKERS.index(writing.tokens[-1].speaker)
     if start.beginning.anew:
         wait_for_router(writing, start.beginning.anew)
+    if start.beginning.steering:
+        writing.way = way(start.beginning.steering)
     writing.kept, writing.parent = len(writing.tokens), start.parent.index if start.parent else None
     return writing
 

@@ -3,9 +3,14 @@
 import time
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from baco_local.collaboration import words
 from baco_local.text import clean
+
+if TYPE_CHECKING:
+    from baco_local.collaboration.drawing import Way
+    from baco_local.collaboration.settings import Steering
 
 SPEAKERS = ("base", "aligned")
 BASE, ALIGNED = 0, 1
@@ -60,10 +65,12 @@ class Variant:
 @dataclass(frozen=True, slots=True)
 class Beginning:
     """How a variant begins: with these tokens of an earlier one. anew: the routed token that followed them there, and
-    which the router is to decide about once more: aligned's waits for it, where base wrote aligned writes now."""
+    which the router is to decide about once more: aligned's waits for it, where base wrote aligned writes now. steering: how
+    it is steered throughout, whatever the session's is."""
 
     kept: tuple[Token, ...] = ()
     anew: Token | None = None
+    steering: "Steering | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,7 @@ class Writing:
     kept: int = 0  # tokens it began with
     parent: int | None = None  # the variant they are from
     key: int = 0  # of its random numbers
+    way: "Way | None" = None  # how it is steered, if not as the session is
     began: float = field(default_factory=time.perf_counter)
 
     @property

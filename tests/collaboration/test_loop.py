@@ -9,7 +9,7 @@ from scripted import END, Distribution, ScriptedSide, ScriptedVocabulary, engine
 from baco_local.collaboration.events import Ended, Failed, Summary, Wrote
 from baco_local.collaboration.session import Session
 from baco_local.collaboration.settings import Request, Sampling, Steering
-from baco_local.collaboration.variant import Variant
+from baco_local.collaboration.variant import Beginning, Variant
 from baco_local.errors import Problem, RoomProblem, UsageProblem
 
 WORDS = [" sea", " sun", "light", "house", ".", "\n", "Instruction", ":", " x", "y", b"\xf0\x9f", b"\x98\x80", "'", "s"]
@@ -229,6 +229,36 @@ def test_a_threshold_turned_live_changes_the_speaker() -> None:
     assert set(speakers[:40]) == {"aligned"}
     assert set(speakers[60:]) == {"base"}
     assert found.threshold == 1.0
+
+
+@pytest.mark.parametrize("eager", [0, 64])
+def test_variants_with_a_steering_of_their_own_are_as_alone(eager: int) -> None:
+    own = [
+        BASE,
+        ALIGNED,
+        Steering("p", 0.6),
+        Steering("rand", 0.5, Sampling(min_p=0, temperature=2)),
+        Steering("p-punc", 0.9, content_source="either"),
+        Steering("p", 0.6, Sampling(repeat=3)),
+    ]
+    base = {" sea": 0.5, "house": 0.2, ".": 0.2, "light": 0.1}
+    aligned = {" sun": 0.4, "light": 0.3, ".": 0.2, " sea": 0.1}
+
+    def written(steering: Steering, beginnings: Any) -> list[Variant]:
+        one, two = (
+            ScriptedSide("base", WORDS, follow({"": base})),
+            ScriptedSide("aligned", WORDS, follow({"": aligned})),
+        )
+        one.eager = two.eager = eager
+        request = Request("x", n=len(own), max_tokens=40, seed=3)
+        return run(Session(engine(one, two), request, steering, beginnings))
+
+    together = written(Steering("nudging", 0.3), [Beginning(steering=one) for one in own])
+    for index, steering in enumerate(own):
+        alone = written(steering, ())[index]
+        assert told(together[index]) == told(alone)
+        assert [token.p for token in together[index].trace] == [token.p for token in alone.trace]
+        assert (together[index].router, together[index].threshold) == (steering.router, steering.threshold)
 
 
 def test_steering_refuses_what_does_not_fit_and_keeps_what_was() -> None:
