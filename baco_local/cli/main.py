@@ -13,7 +13,7 @@ import click
 
 from baco_local import __version__
 from baco_local.__main__ import INTERRUPTED
-from baco_local.cli import again, bench, doctor, exchange, history, ideas, marks, models, pull, score, tui
+from baco_local.cli import again, bench, doctor, exchange, history, ideas, marks, models, pull, score, sweep, tui
 from baco_local.errors import Problem, internal
 from baco_local.text import clean
 
@@ -39,7 +39,7 @@ COMMANDS = (
     *(history.history, history.show, history.search),
     *(marks.star, marks.unstar, marks.tag, marks.note, marks.rm),
     *(exchange.export, exchange.read, exchange.backup),
-    *(pull.command, models.command, doctor.command, bench.command, score.command),
+    *(pull.command, models.command, doctor.command, bench.command, score.command, sweep.command),
 )
 for command in COMMANDS:
     cli.add_command(command)

@@ -1,0 +1,242 @@
+"""A sweep: ideas for every prompt under every method and setting, in one file of JSON lines that can be gone on with.
+
+Its first line says what it is made of; then come the ideas, prompt by prompt, setting by setting. All ideas of a prompt are
+written in one session, each steered in its own way, so that the batches stay full. A prompt is written whole or not at all,
+and begins as if it were the first: so a sweep that was broken off anywhere ends up the same file as one that wasn't.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from baco_local.collaboration.events import Ended, Failed
+from baco_local.collaboration.session import Session
+from baco_local.collaboration.settings import MAX_VARIANTS, Request
+from baco_local.collaboration.variant import Beginning, Variant
+from baco_local.errors import Problem, UsageProblem
+from baco_local.lab.grid import Setting
+from baco_local.lab.prompts import Prompt
+
+FORM = 1  # of the file
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a sweep is made of. request: of every prompt, but for the prompt itself; its n is what one setting has. pair: what
+    tells it from others (see `origin.files_of`)."""
+
+    prompts: tuple[Prompt, ...]
+    settings: tuple[Setting, ...]
+    request: Request
+    pair: str
+    files: Mapping[str, Any]
+
+    @property
+    def blocks(self) -> list[tuple[Prompt, tuple[Setting, ...]]]:
+        """What is written in one session, and kept together or not at all."""
+        many = max(1, MAX_VARIANTS // self.request.n)
+        parts = [self.settings[at : at + many] for at in range(0, len(self.settings), many)]
+        return [(prompt, part) for prompt in self.prompts for part in parts]
+
+    @property
+    def ideas(self) -> int:
+        return len(self.prompts) * len(self.settings) * self.request.n
+
+    def header(self) -> dict[str, Any]:
+        files = {side: {key: facts[key] for key in ("size", "sha256")} for side, facts in self.files.items()}
+        options = {
+            name: getattr(self.request, name) for name in ("max_tokens", "seed", "system", "mode", "first", "slots")
+        }
+        return {
+            "sweep": FORM,
+            "pair": self.pair,
+            "files": files,
+            "k": self.request.n,
+            "options": options,
+            "settings": [
+                {
+                    "method": one.method,
+                    "value": one.value,
+                    "router": one.steering.router,
+                    "threshold": one.steering.threshold,
+                    "sampling": asdict(one.steering.sampling),
+                }
+                for one in self.settings
+            ],
+            "prompts": [prompt.record() for prompt in self.prompts],
+        }
+
+
+def write(plan: Plan, engine: Any, file: BinaryIO, done: int, stopped: Any) -> Iterator[bool]:
+    """Writes the blocks from number `done` on; gives False for each idea as it ends, True once its block is in the file. engine: the pair's. stopped: an Event; once it
+    is set, the block that is being written is dropped. Raises the session's problem."""
+    for number, (prompt, settings) in list(enumerate(plan.blocks))[done:]:
+        engine.forget()
+        beginnings = [Beginning(steering=one.steering) for one in settings for _ in range(plan.request.n)]
+        # seeds differ by block, so that two settings of one prompt that are in different ones share no draws
+        request = replace(
+            plan.request, prompt=prompt.prompt, n=len(beginnings), seed=seed_of(plan.request.seed, prompt, number)
+        )
+        session = Session(engine, request, None, beginnings)
+        found: dict[int, Variant] = {}
+        session.start()
+        try:
+            for event in session.events():
+                if stopped.is_set():
+                    return
+                if isinstance(event, Failed):
+                    raise event.problem
+                if isinstance(event, Ended):
+                    found[event.variant.index] = event.variant
+                    yield False
+        finally:
+            session.stop()
+            session.join()
+        lines = [
+            line(prompt, settings[index // plan.request.n], found[index], plan.request.n) for index in sorted(found)
+        ]
+        if len(lines) != len(beginnings):
+            raise Problem(f"{prompt.id}: {len(lines)} of {len(beginnings)} ideas came; run it again to go on")
+        file.write(b"".join(lines))
+        file.flush()
+        os.fsync(file.fileno())
+        yield True
+
+
+def seed_of(seed: int, prompt: Prompt, number: int) -> int:
+    digest = hashlib.blake2b(f"{seed}\n{number}\n{prompt.id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
+
+
+def line(prompt: Prompt, setting: Setting, variant: Variant, k: int) -> bytes:
+    record = {
+        "prompt": prompt.id,
+        "method": setting.method,
+        "value": setting.value,
+        "index": variant.index % k,
+        "text": variant.text,
+        "tokens": variant.tokens,
+        "base_tokens": sum(token.speaker == "base" for token in variant.trace),
+        "stop": variant.stop,
+    }
+    return (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def opened(plan: Plan, path: Path) -> tuple[BinaryIO, int]:
+    """The file, at its end, and how many blocks are in it. What an interruption left of a block is cut off. Raises UsageProblem
+    for a file of something else."""
+    header = (json.dumps(plan.header(), ensure_ascii=False) + "\n").encode()
+    try:
+        file = path.open("r+b" if path.exists() else "x+b")
+    except OSError as error:
+        raise UsageProblem(f"{path}: can't be written ({error.strerror})") from None
+    try:
+        first = file.readline()
+        if not first.endswith(b"\n") and header.startswith(first):
+            file.seek(0)
+            file.truncate()
+            file.write(header)
+            file.flush()
+            return file, 0
+        if first != header:
+            raise UsageProblem(
+                f"{path}: {difference(first, plan.header())}; give another -o, or the command it was made with"
+            )
+        done, end = whole_blocks(file, plan)
+        file.seek(end)
+        file.truncate()
+        return file, done
+    except BaseException:
+        file.close()
+        raise
+
+
+def whole_blocks(file: BinaryIO, plan: Plan) -> tuple[int, int]:
+    """How many lie at the beginning of it, behind the header, and where they end, in bytes."""
+    end = file.tell()
+    for number, (prompt, settings) in enumerate(plan.blocks):
+        for setting in settings:
+            for index in range(plan.request.n):
+                text = file.readline()
+                try:
+                    record = json.loads(text) if text.endswith(b"\n") else {}
+                except ValueError:
+                    record = {}
+                if [record.get(key) for key in ("prompt", "method", "value", "index")] != [
+                    *(prompt.id, setting.method, setting.value),
+                    index,
+                ]:
+                    return number, end
+        end = file.tell()
+    return len(plan.blocks), end
+
+
+def difference(first: bytes, wanted: Mapping[str, Any]) -> str:
+    """Why it is not this sweep's file, in words."""
+    try:
+        found = json.loads(first)
+        if not isinstance(found, dict) or "sweep" not in found:
+            raise ValueError
+    except ValueError:
+        return "is there already, and no sweep"
+    differs = [key for key in wanted if found.get(key) != wanted[key]]
+    return f"holds a sweep of other {', '.join(differs) or 'contents'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A sweep's file, read. ideas: by (prompt's id, method, value), in the file's order; only whole groups."""
+
+    header: Mapping[str, Any]
+    ideas: Mapping[tuple[str, str, float], Sequence[Mapping[str, Any]]]
+
+    @property
+    def settings(self) -> list[tuple[str, float]]:
+        return [(one["method"], one["value"]) for one in self.header["settings"]]
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """By id, those that have all their ideas."""
+        every = {one["id"]: one["prompt"] for one in self.header["prompts"]}
+        return {
+            key: text
+            for key, text in every.items()
+            if all(len(self.ideas.get((key, *setting), ())) == self.header["k"] for setting in self.settings)
+        }
+
+
+def read(path: Path) -> Sweep:
+    """Raises UsageProblem for a file that is none, or of another form."""
+    try:
+        lines = path.read_bytes().decode("utf-8", "replace").splitlines(keepends=True)
+    except OSError as error:
+        raise UsageProblem(f"{path}: can't be read ({error.strerror})") from None
+    try:
+        header = json.loads(lines[0])
+        if header["sweep"] != FORM:
+            raise UsageProblem(f"{path}: a sweep of form {header['sweep']!r}, and this version reads {FORM}")
+        names = ("k", "settings", "prompts", "pair", "files", "options")
+        if any(name not in header for name in names) or not header["settings"]:
+            raise ValueError
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        raise UsageProblem(f"{path}: is no sweep; make one with: baco-local sweep -o {path.name}") from None
+    ideas: dict[tuple[str, str, float], list[Mapping[str, Any]]] = {}
+    for number, text in enumerate(lines[1:], 2):
+        if not text.endswith("\n"):
+            break  # an interruption's
+        try:
+            record = json.loads(text)
+            key = record["prompt"], record["method"], record["value"]
+            if not all(isinstance(record[name], kind) for name, kind in KINDS.items()):
+                raise ValueError
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise UsageProblem(f"{path}, line {number}: is no idea of a sweep") from None
+        ideas.setdefault(key, []).append(record)
+    return Sweep(header, ideas)
+
+
+KINDS = {"text": str, "tokens": int, "base_tokens": int}
