@@ -20,10 +20,12 @@ from baco_local.catalog.given import given_entry
 from baco_local.catalog.reading import read_catalog
 from baco_local.collaboration.engine import Engine
 from baco_local.collaboration.events import Ended, Failed
+from baco_local.collaboration.routers import DEFAULT, router
 from baco_local.collaboration.session import Session
 from baco_local.collaboration.settings import Request, Steering, steering
 from baco_local.collaboration.variant import Beginning, Variant
 from baco_local.errors import UsageProblem
+from baco_local.knob import default_at
 from baco_local.runtime import footprint, probe
 from baco_local.runtime.model import load_all
 from baco_local.runtime.side import ModelSide
@@ -136,11 +138,16 @@ class Pair:
 
 
 def own_steering(entry: PairEntry, **given: Any) -> Steering:
-    """What the pair's settings say, and what is given over them (see `settings.steering`). Raises UsageProblem."""
+    """What the pair's settings say, and what is given over them (see `settings.steering`); a threshold that neither says is the
+    one recommended for the pair. Raises UsageProblem."""
     try:
         steering(entry.settings)
     except UsageProblem as problem:
         raise UsageProblem(f"{entry.origin}: [pairs.{entry.name}.settings]: {problem}") from None
+    name = str(given.get("router") or entry.settings.get("router", DEFAULT))
+    said = name == entry.settings.get("router", DEFAULT) and "threshold" in entry.settings
+    if not said and given.get("threshold") is None and given.get("base_share") is None:
+        given["threshold"] = default_at(entry, router(name))
     return steering(entry.settings, **given)
 
 

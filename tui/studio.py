@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from baco_local import knob
 from baco_local.catalog.entries import PairEntry
 from baco_local.collaboration.routers import router
 from baco_local.collaboration.settings import Request, Steering
@@ -141,8 +142,10 @@ class Studio:
             changes["sampling"] = replace(self.steering.sampling, temperature=changes.pop("temperature"))
         if "router" in changes:
             new = router(changes["router"])
-            known = new.limits and old.limits and threshold is not None
-            changes["threshold"] = new.at(old.diversity(threshold)) if known and threshold is not None else None
+            changes["threshold"] = None
+            if new.limits and old.limits and threshold is not None:
+                entry = self.setup.entry
+                changes["threshold"] = knob.threshold_at(entry, new, knob.diversity_at(entry, old, threshold))
         if changes.keys() & {"router", "threshold"}:
             changes["base_share"] = None
         self.steering = replace(self.steering, **changes)

@@ -121,12 +121,23 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was measured of one router with a pair: the share of tokens that base writes, in [0, 1], at each threshold; and
+    the threshold that did best."""
+
+    thresholds: tuple[float, ...]
+    shares: tuple[float, ...]
+    default: float
+
+
+@dataclass(frozen=True, slots=True)
 class PairEntry:
     """A pair by name. The aligned side is a file of its own, a `lora` over base, or `same`: base with its chat template.
 
     whom: for whom it is. gated: must a licence be accepted at the hub before it can be pulled?
     shared: do both sides have one vocabulary, as far as is known? checked: when the files were
     last opened by this catalogue's author; None for an entry that was never tried. shapes: base's and aligned's.
+    calibrations: by router.
     """
 
     name: str
@@ -142,6 +153,7 @@ class PairEntry:
     checked: datetime.date | None = None
     shapes: tuple[Shape, Shape] | None = None
     settings: Mapping[str, float | str] = field(default_factory=dict)
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
     @property
     def same(self) -> bool:

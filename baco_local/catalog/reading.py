@@ -12,7 +12,7 @@ from typing import Any
 
 from baco_local import paths
 from baco_local.catalog.checking import Kind, check, nearest
-from baco_local.catalog.entries import ModelFile, PairEntry, Pin, Shape, Source
+from baco_local.catalog.entries import Calibration, ModelFile, PairEntry, Pin, Shape, Source
 from baco_local.catalog.sources import read_source
 from baco_local.errors import UsageProblem
 from baco_local.text import one_line
@@ -37,6 +37,7 @@ SETTINGS_KEYS: dict[str, Kind] = {
     "router": str,
     **dict.fromkeys(("threshold", "temperature", "top_p", "min_p"), (int, float)),
 }
+CALIBRATION_KEYS: dict[str, Kind] = {"thresholds": list, "shares": list, "default": (int, float)}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LARGEST = 16 << 20  # bytes of a models.toml
 
@@ -54,10 +55,11 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One models.toml. pins by the source they are of."""
+    """One models.toml. pins by the source they are of, calibrations by pair and router."""
 
     pairs: dict[str, PairEntry]
     pins: dict[str, Pin]
+    calibrations: dict[str, dict[str, Calibration]]
 
 
 def shipped_file() -> Path:
@@ -73,11 +75,17 @@ def user_file() -> Path:
 
 def read_catalog() -> Catalog:
     """Shipped pairs overlaid by the user's. Raises UsageProblem naming file, table and key."""
-    pairs = read_file(shipped_file()).pairs
+    shipped = read_file(shipped_file())
+    pairs, measured = shipped.pairs, shipped.calibrations
     if there(user_file()):
         own = read_file(user_file())
         pairs = {name: pinned(pair, own.pins) for name, pair in (pairs | own.pairs).items()}
-    return Catalog(pairs)
+        shipped_ones = {name: found for name, found in measured.items() if name not in own.pairs}
+        names = shipped_ones.keys() | own.calibrations.keys()
+        measured = {name: shipped_ones.get(name, {}) | own.calibrations.get(name, {}) for name in names}
+    return Catalog(
+        {name: dataclasses.replace(pair, calibrations=measured.get(name, {})) for name, pair in pairs.items()}
+    )
 
 
 def there(path: Path) -> bool:
@@ -109,9 +117,11 @@ def parsed(path: Path, text: str) -> Content:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or a number of thousands of digits
         raise UsageProblem(f"{path}: not valid TOML: {one_line(str(error))}") from None
-    check(path, "the file", content, {"pairs": dict, "pins": dict})
+    check(path, "the file", content, {"pairs": dict, "pins": dict, "calibrations": dict})
     pairs = {name: read_pair(path, name, table) for name, table in content.get("pairs", {}).items()}
-    return Content(pairs, {source: read_pin(path, source, table) for source, table in content.get("pins", {}).items()})
+    pins = {source: read_pin(path, source, table) for source, table in content.get("pins", {}).items()}
+    measured = {name: read_calibrations(path, name, table) for name, table in content.get("calibrations", {}).items()}
+    return Content(pairs, pins, measured)
 
 
 def read_pair(path: Path, name: str, table: Any) -> PairEntry:
@@ -198,6 +208,24 @@ def read_pin(path: Path, source: str, table: Any) -> Pin:
     check(path, where, table, {"size": int, "sha256": str, "pulled": datetime.date}, ("size", "sha256"))
     size, sha256 = read_identity(path, where, table)
     return Pin(size or 0, sha256)
+
+
+def read_calibrations(path: Path, name: str, table: Any) -> dict[str, Calibration]:
+    where = f"[calibrations.{one_line(name)}]"
+    if not isinstance(table, dict) or not all(isinstance(one, dict) for one in table.values()):
+        raise UsageProblem(f"{path}: {where}: must be a table with one for each router")
+    return {router: read_calibration(path, f"{where}: {one_line(router)}", one) for router, one in table.items()}
+
+
+def read_calibration(path: Path, where: str, table: dict[str, Any]) -> Calibration:
+    check(path, where, table, CALIBRATION_KEYS, CALIBRATION_KEYS)
+    thresholds, shares, default = table["thresholds"], table["shares"], table["default"]
+    numbers = [*thresholds, *shares, default]
+    if not all(type(one) in (int, float) and math.isfinite(one) and one >= 0 for one in numbers):
+        raise UsageProblem(f"{path}: {where}: its numbers must be finite and not below 0")
+    if len(thresholds) != len(shares) or not thresholds or max(shares) > 1:
+        raise UsageProblem(f"{path}: {where}: each threshold has a share in [0, 1]")
+    return Calibration(tuple(map(float, thresholds)), tuple(map(float, shares)), float(default))
 
 
 def read_shapes(path: Path, where: str, given: dict[str, Any] | list[Any] | None) -> tuple[Shape, Shape] | None:

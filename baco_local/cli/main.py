@@ -13,7 +13,23 @@ import click
 
 from baco_local import __version__
 from baco_local.__main__ import INTERRUPTED
-from baco_local.cli import again, bench, doctor, exchange, history, ideas, marks, models, pull, score, sweep, tui
+from baco_local.cli import (
+    again,
+    bench,
+    calibrate,
+    doctor,
+    exchange,
+    history,
+    ideas,
+    marks,
+    models,
+    pull,
+    rate,
+    report,
+    score,
+    sweep,
+    tui,
+)
 from baco_local.errors import Problem, internal
 from baco_local.text import clean
 
@@ -39,7 +55,8 @@ COMMANDS = (
     *(history.history, history.show, history.search),
     *(marks.star, marks.unstar, marks.tag, marks.note, marks.rm),
     *(exchange.export, exchange.read, exchange.backup),
-    *(pull.command, models.command, doctor.command, bench.command, score.command, sweep.command),
+    *(pull.command, models.command, doctor.command, bench.command),
+    *(score.command, sweep.command, report.command, calibrate.command, rate.command),
 )
 for command in COMMANDS:
     cli.add_command(command)

@@ -122,6 +122,8 @@ def remove(name: str) -> None:
     if entry.origin != user_file():
         raise UsageProblem(f"{name} is one of the shipped pairs, and not in {user_file()}")
     writing.remove("pairs", name)
+    if entry.calibrations:
+        writing.remove("calibrations", name)  # of other models than the next of this name
     for file in entry.files.values():
         if file.present:
             say(f"left where it is: {file.path}", err=True)

@@ -59,21 +59,27 @@ def command(prompts: Path | None, output: Path, **given: Any) -> int:
     every method and setting, into one file, for `baco-local report`. A long run may be interrupted: the same command
     goes on where it was, and comes to the same file.
     """
-    from filelock import FileLock, Timeout
-
-    from baco_local import paths
-    from baco_local.lab import sweep
     from baco_local.origin import files_of
 
     entry = chosen(given)
     plan = planned(prompts, entry, given, files_of(entry))
+    return write(plan, entry, output, given, hint=f"see: baco-local report {output}")
+
+
+def write(plan: Any, entry: Any, path: Path, given: dict[str, Any], hint: str) -> int:
+    """Writes or goes on with the sweep's file, telling how far it is. Returns the exit code."""
+    from filelock import FileLock, Timeout
+
+    from baco_local import paths
+    from baco_local.lab import sweep
+
     # the models come first: a file is only made, or cut, once there is something to put into it
     with opened(given, entry, given["threads"], widest(plan)) as pair:
         try:
             with FileLock(paths.made("data") / "sweep.lock", timeout=0):
-                file, done = sweep.opened(plan, output)
+                file, done = sweep.opened(plan, path)
                 with file:
-                    return run(plan, pair, file, done, Telling(plan, output, done, given["quiet"]))
+                    return run(plan, pair, file, done, Telling(plan, path, done, given["quiet"], hint))
         except Timeout:
             raise UsageProblem("another sweep is being written; let it end first") from None
 
@@ -138,8 +144,8 @@ def run(plan: Any, pair: Any, file: Any, done: int, telling: "Telling") -> int:
 class Telling:
     """Progress on stderr: a line that changes on a terminal, one per prompt elsewhere."""
 
-    def __init__(self, plan: Any, path: Path, done: int, quiet: bool) -> None:
-        self.plan, self.path, self.quiet = plan, path, quiet
+    def __init__(self, plan: Any, path: Path, done: int, quiet: bool, hint: str) -> None:
+        self.plan, self.path, self.quiet, self.hint = plan, path, quiet, hint
         self.live = not quiet and sys.stderr is not None and sys.stderr.isatty()
         sizes = [len(settings) * plan.request.n for _, settings in plan.blocks]
         self.ends = [sum(sizes[: at + 1]) for at in range(len(sizes))]
@@ -172,8 +178,8 @@ class Telling:
     def over(self, stopped: bool) -> int:
         """Returns the exit code."""
         if not stopped:
-            if not self.quiet:
-                self.say(f"{self.path}: {self.plan.ideas} ideas; see: baco-local report {self.path}")
+            if self.hint and not self.quiet:
+                self.say(f"{self.path}: {self.plan.ideas} ideas; {self.hint}")
             return 0
         self.say(f"interrupted; {self.kept} of {self.plan.ideas} ideas are in {self.path}: the same command goes on")
         return 130

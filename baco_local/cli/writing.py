@@ -98,6 +98,7 @@ def asked(given: dict[str, Any], entry: Any, prompt: str, kept: tuple[Any, ...] 
     """Request and steering from the options and the pair's own settings. Raises UsageProblem for what doesn't fit."""
     from baco_local.collaboration.routers import DEFAULT, router
     from baco_local.collaboration.settings import SYSTEM, Request
+    from baco_local.knob import threshold_at
     from baco_local.pair import own_steering
 
     knobs = [name for name in ("threshold", "diversity", "base_share") if given[name] is not None]
@@ -105,7 +106,8 @@ def asked(given: dict[str, Any], entry: Any, prompt: str, kept: tuple[Any, ...] 
         raise UsageProblem(f"give only one of {', '.join('--' + knob.replace('_', '-') for knob in knobs)}")
     threshold = given["threshold"]
     if given["diversity"] is not None:
-        threshold = router(given["router"] or entry.settings.get("router", DEFAULT)).at(given["diversity"])
+        chosen = router(given["router"] or entry.settings.get("router", DEFAULT))
+        threshold = threshold_at(entry, chosen, given["diversity"])
     steering = own_steering(
         entry,
         router=given["router"],

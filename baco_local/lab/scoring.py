@@ -55,21 +55,39 @@ def mean(values: Iterable[float | None]) -> float | None:
 
 
 def texts_of(lines: Iterable[str], name: str) -> dict[str, list[str]]:
-    """By prompt: JSON lines with `text` (and perhaps `prompt`), or plain ones of one prompt. Raises UsageProblem."""
+    """By prompt: JSON lines with `text` (and perhaps `prompt`) or `generations`, a list of them; lines with a `prompt` alone,
+    which are prompts to be compared with each other; or plain lines, all of one prompt. Raises UsageProblem."""
     groups: dict[str, list[str]] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        prompt, text = "", line.strip()
+        prompt, texts = "", [line.strip()]
         if line.lstrip().startswith("{"):
-            try:
-                record = json.loads(line)
-                prompt, text = str(record.get("prompt", "")), record["text"]
-            except (ValueError, KeyError):
-                raise UsageProblem(f"{name}, line {number}: is no JSON object with `text`") from None
-            if not isinstance(text, str):
-                raise UsageProblem(f"{name}, line {number}: `text` is {text!r}, which is no text")
-        groups.setdefault(prompt, []).append(text)
+            prompt, texts = texts_in(line, f"{name}, line {number}")
+        groups.setdefault(prompt, []).extend(texts)
     if not groups:
         raise UsageProblem(f"{name}: no texts in it; give one a line, or JSON lines with `text`")
     return groups
+
+
+def texts_in(line: str, where: str) -> tuple[str, list[str]]:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        raise UsageProblem(f"{where}: is no JSON object with `text`") from None
+    if "sweep" in record:
+        raise UsageProblem(f"{where}: is a sweep, in which many settings stand; see: baco-local report FILE")
+    prompt = str(record.get("prompt", ""))
+    if "text" in record:
+        texts = [record["text"]]
+    elif "generations" in record:
+        texts = record["generations"]
+    elif "prompt" in record:
+        prompt, texts = "", [record["prompt"]]
+    else:
+        raise UsageProblem(f"{where}: is no JSON object with `text`")
+    listed = texts if isinstance(texts, list) else [texts]
+    for text in listed:
+        if not isinstance(text, str):
+            raise UsageProblem(f"{where}: `text` is {repr(text)[:60]}, which is no text")
+    return prompt, listed

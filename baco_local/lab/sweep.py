@@ -20,6 +20,7 @@ from baco_local.collaboration.variant import Beginning, Variant
 from baco_local.errors import Problem, UsageProblem
 from baco_local.lab.grid import Setting
 from baco_local.lab.prompts import Prompt
+from baco_local.origin import same_files
 
 FORM = 1  # of the file
 
@@ -45,6 +46,11 @@ class Plan:
     @property
     def ideas(self) -> int:
         return len(self.prompts) * len(self.settings) * self.request.n
+
+    @property
+    def key(self) -> str:
+        """A name for a sweep of exactly this."""
+        return hashlib.blake2b(json.dumps(self.header()).encode(), digest_size=6).hexdigest()
 
     def header(self) -> dict[str, Any]:
         files = {side: {key: facts[key] for key in ("size", "sha256")} for side, facts in self.files.items()}
@@ -131,7 +137,8 @@ def opened(plan: Plan, path: Path) -> tuple[BinaryIO, int]:
     for a file of something else."""
     header = (json.dumps(plan.header(), ensure_ascii=False) + "\n").encode()
     try:
-        file = path.open("r+b" if path.exists() else "x+b")
+        # private, as everything that somebody's prompts are in
+        file = open(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+b")  # noqa: SIM115
     except OSError as error:
         raise UsageProblem(f"{path}: can't be written ({error.strerror})") from None
     try:
@@ -142,10 +149,8 @@ def opened(plan: Plan, path: Path) -> tuple[BinaryIO, int]:
             file.write(header)
             file.flush()
             return file, 0
-        if first != header:
-            raise UsageProblem(
-                f"{path}: {difference(first, plan.header())}; give another -o, or the command it was made with"
-            )
+        if first != header and (differs := difference(first, plan.header())):
+            raise UsageProblem(f"{path}: {differs}; give another -o, or the command it was made with")
         done, end = whole_blocks(file, plan)
         file.seek(end)
         file.truncate()
@@ -176,15 +181,17 @@ def whole_blocks(file: BinaryIO, plan: Plan) -> tuple[int, int]:
 
 
 def difference(first: bytes, wanted: Mapping[str, Any]) -> str:
-    """Why it is not this sweep's file, in words."""
+    """Why it is not this sweep's file, in words; "" where it is: of a model's file more may be known than was then."""
     try:
         found = json.loads(first)
         if not isinstance(found, dict) or "sweep" not in found:
             raise ValueError
     except ValueError:
         return "is there already, and no sweep"
-    differs = [key for key in wanted if found.get(key) != wanted[key]]
-    return f"holds a sweep of other {', '.join(differs) or 'contents'}"
+    differs = [key for key in wanted if key != "files" and found.get(key) != wanted[key]]
+    if not same_files(found.get("files") or {}, wanted["files"]):
+        differs.append("models")
+    return f"holds a sweep of other {', '.join(differs)}" if differs else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from baco_local.errors import LibraryProblem, UsageProblem
-from baco_local.library import exchange, finding, ids, marking, nodes, store
+from baco_local.library import exchange, finding, ids, marking, nodes, rating, store
 from baco_local.library.nodes import Entry, Hit, Node
+from baco_local.library.rating import Rating
 from baco_local.library.writer import Result, Writer
 from baco_local.text import clean
 
@@ -133,6 +134,17 @@ class Library:
     def restore(self, id: str) -> int:
         """Brings back what was put aside."""
         return self.writer.do(lambda connection: marking.bring_back(connection, *ids.resolve(connection, id)))
+
+    # rating
+
+    def rate(self, given: Rating, texts: Sequence[Sequence[str]]) -> None:
+        """An answer of a blind comparison. texts: the ideas that were shown, of one and of two."""
+        self.writer.do(lambda connection: rating.rate(connection, given, texts))
+
+    def ratings(self, comparison: str | None = None) -> list[Rating]:
+        """In the order in which they were given."""
+        with self._reading() as connection:
+            return rating.ratings(connection, comparison)
 
     # keeping
 

@@ -78,5 +78,21 @@ STEPS = [
         END;
         """
     ),
+    dedent(
+        """
+        CREATE TABLE ratings (           -- answers of blind comparisons
+            pk INTEGER PRIMARY KEY,
+            created REAL NOT NULL,
+            comparison TEXT NOT NULL,
+            prompt TEXT NOT NULL,
+            one TEXT NOT NULL,           -- the settings
+            two TEXT NOT NULL,
+            texts TEXT NOT NULL,         -- JSON: the ideas that were shown, of one and of two
+            question TEXT NOT NULL CHECK (question IN ('quality', 'diversity', 'creativity')),
+            answer INTEGER NOT NULL CHECK (answer IN (-1, 0, 1)),
+            UNIQUE (comparison, prompt, question)
+        );
+        """
+    ),
 ]
 VERSION = len(STEPS)

@@ -133,7 +133,7 @@ def test_a_newer_version_is_left_alone(tmp_path: Path) -> None:
         for attempt in (library.history, lambda: library.record("Another", ORIGIN)):
             with pytest.raises(
                 LibraryProblem,
-                match=r"newer version of baco-local \(format 99; this one knows 1\)\n.*nothing was touched",
+                match=rf"newer version of baco-local \(format 99; this one knows {schema.VERSION}\)\n.*nothing was touched",
             ):
                 attempt()
     assert path.read_bytes() == before
@@ -146,16 +146,29 @@ def test_an_older_version_is_brought_up_with_a_copy_beside_it(tmp_path: Path, mo
         _, [idea] = filled(library, "A line", "The sea was calm")
     steps = [*schema.STEPS, "ALTER TABLE sessions ADD COLUMN title TEXT;\nCREATE INDEX titles ON sessions (title);\n"]
     monkeypatch.setattr(store, "STEPS", steps)
-    monkeypatch.setattr(store, "VERSION", 2)
+    monkeypatch.setattr(store, "VERSION", schema.VERSION + 1)
     with Library(path) as library:
         assert library.node(idea.id).text == "The sea was calm"
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION + 1,)
         connection.execute("SELECT title FROM sessions")
-    [copy] = tmp_path.glob("library-format-1-*.db")
+    [copy] = tmp_path.glob(f"library-format-{schema.VERSION}-*.db")
     with sqlite3.connect(copy) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
         assert connection.execute("SELECT count(*) FROM nodes").fetchone() == (2,)
+
+
+def test_libraries_of_every_earlier_version_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in range(1, schema.VERSION):
+        path = tmp_path / f"{version}.db"
+        with monkeypatch.context() as old:
+            old.setattr(store, "STEPS", schema.STEPS[:version])
+            old.setattr(store, "VERSION", version)
+            with Library(path) as library:
+                _, [idea] = filled(library, "A line", "The sea was calm")
+        with Library(path) as library:
+            assert library.node(idea.id).text == "The sea was calm"
+            assert library.ratings() == []
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,11 +178,11 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(
         store, "STEPS", [*schema.STEPS, "ALTER TABLE sessions ADD COLUMN title TEXT;\nSELECT nonsense;\n"]
     )
-    monkeypatch.setattr(store, "VERSION", 2)
+    monkeypatch.setattr(store, "VERSION", schema.VERSION + 1)
     with Library(path) as library, pytest.raises(LibraryProblem, match="nonsense"):
         library.history()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
         with pytest.raises(sqlite3.OperationalError):
             connection.execute("SELECT title FROM sessions")
 

@@ -182,7 +182,7 @@ import sys
 from pathlib import Path
 from baco_local.library import schema, store, Library
 store.STEPS = [*schema.STEPS, "ALTER TABLE sessions ADD COLUMN title TEXT;\\n"]
-store.VERSION = 2
+store.VERSION += 1
 with Library(Path(sys.argv[1])) as library:
     print(len(library.history()))
 """
@@ -199,8 +199,8 @@ def test_several_processes_migrate_at_once(tmp_path: Path) -> None:
     for child in children:
         out, err = child.communicate(timeout=60)
         assert (out, err) == (b"1\n", b"")
-    [copy] = tmp_path.glob("library-format-1-*.db")
-    assert sqlite3.connect(copy).execute("PRAGMA user_version").fetchone() == (1,)
+    [copy] = tmp_path.glob(f"library-format-{schema.VERSION}-*.db")
+    assert sqlite3.connect(copy).execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
 
 
 def test_a_backup_is_put_back_over_what_a_crash_left(tmp_path: Path, baco: Any) -> None:

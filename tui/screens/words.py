@@ -15,6 +15,7 @@ from baco_local.collaboration.alternatives import Alternative
 from baco_local.collaboration.routers import router
 from baco_local.collaboration.variant import Token
 from baco_local.errors import Problem
+from baco_local.knob import diversity_at, threshold_at
 
 from ..desk import Card
 from ..studio import Studio
@@ -78,7 +79,10 @@ class WordsScreen(Answering[Choice | None]):
         chosen, threshold = router(steering.router), steering.threshold
         self.slider.disabled = chosen.limits is None
         with self.prevent(Slider.Changed):
-            self.slider.value = chosen.diversity(threshold) if threshold is not None and chosen.limits else 0.0
+            place = 0.0
+            if threshold is not None and chosen.limits:
+                place = diversity_at(self.studio.setup.entry, chosen, threshold)
+            self.slider.value = place
             self.slider.shown = f"{steering.router} {threshold:.2f}" if threshold is not None else steering.router
         parted = self.studio.parting(self.card.take)
         self.trace.parted = parted.at if parted else None
@@ -147,7 +151,7 @@ class WordsScreen(Answering[Choice | None]):
     def turned(self, event: Slider.Changed) -> None:
         chosen = router(self.studio.steering.router)
         if chosen.limits:
-            self.studio.steer(threshold=chosen.at(event.value))
+            self.studio.steer(threshold=threshold_at(self.studio.setup.entry, chosen, event.value))
         self.tell()
 
     def action_knob(self, steps: int) -> None:

@@ -8,6 +8,7 @@ from textual.widgets import Footer, TextArea
 
 from baco_local.collaboration.routers import router
 from baco_local.errors import UsageProblem
+from baco_local.knob import threshold_at
 from baco_local.library import Node
 
 from ..desk import Card, done
@@ -120,7 +121,7 @@ class Workbench(Choosing):
     def turned(self, event: Slider.Changed) -> None:
         chosen = router(self.studio.steering.router)
         if chosen.limits:  # it may have been changed since
-            self.steer(threshold=chosen.at(event.value))
+            self.steer(threshold=threshold_at(self.studio.setup.entry, chosen, event.value))
 
     @on(Controls.Steered)
     def steered(self, event: Controls.Steered) -> None:

@@ -12,6 +12,7 @@ from textual.widgets import Input, Label, Select
 from baco_local.collaboration.routers import ROUTERS, router
 from baco_local.collaboration.settings import MAX_VARIANTS, Sampling
 from baco_local.errors import UsageProblem
+from baco_local.knob import diversity_at
 
 from ..studio import Studio
 from .slider import Slider
@@ -71,7 +72,7 @@ class Controls(Widget):
         elif steering.threshold is None:
             place, shown = 0.0, "no threshold"
         else:
-            place = chosen.diversity(steering.threshold)
+            place = diversity_at(self.studio.setup.entry, chosen, steering.threshold)
             shown = f"{steering.threshold:.2f}" + (" nats" if chosen.name.startswith("h") else "")
         with self.prevent(Slider.Changed, Select.Changed, Input.Changed):
             self.slider.value, self.slider.shown = place, shown

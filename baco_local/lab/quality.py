@@ -1,0 +1,117 @@
+"""The quality of a sweep's ideas, by as many metrics as there are, remembered prompt by prompt: judging takes long.
+
+A metric of quality is a name and a function of a prompt and its ideas. Relevance needs the vectors of the extra `lab`, the judge a
+model, and a plug-in is a command: it reads JSON lines with `prompt` and `text` and writes a number for each.
+"""
+
+import hashlib
+import json
+import math
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from baco_local.errors import Problem, UsageProblem
+from baco_local.lab.sweep import Sweep
+
+Scores = dict[tuple[str, str, float], list[float]]  # by prompt's id, method and value
+Measure = Callable[[str, Sequence[str]], Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """name: in tables. by: what measures it, exactly: scores of another one are not taken for its own. measure: a number for each of
+    a prompt's ideas, more is better, NaN where it can't tell. first: only so many ideas of a setting; 0 for all."""
+
+    name: str
+    by: str
+    measure: Measure
+    first: int = 0
+
+
+class Memory:
+    """Scores in a file of JSON lines, one for each metric and prompt; a line that is damaged is measured again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.known: dict[tuple[str, ...], list[float]] = {}
+        try:
+            lines = path.read_text("utf-8", "replace").splitlines() if path.exists() else []
+        except OSError as error:
+            raise UsageProblem(f"{path}: can't be read ({error.strerror})") from None
+        for line in lines:
+            try:
+                record = json.loads(line)
+                key = tuple(str(record[name]) for name in ("quality", "by", "of"))
+                self.known[key] = [math.nan if value is None else float(value) for value in record["scores"]]
+            except (ValueError, KeyError, TypeError):
+                continue
+
+    def scores(self, quality: Quality, prompt: str, texts: Sequence[str]) -> list[float]:
+        """Measured, unless these texts have been. Raises Problem for a measure that gives no number for each."""
+        key = quality.name, quality.by, digest(prompt, texts)
+        if len(self.known.get(key, ())) != len(texts):
+            found = [float(value) for value in quality.measure(prompt, texts)]
+            if len(found) != len(texts) or any(math.isinf(value) for value in found):
+                raise Problem(f"{quality.name}: gave {len(found)} numbers for {len(texts)} ideas, or an infinite one")
+            self.known[key] = found
+            scores = [None if math.isnan(value) else round(value, 6) for value in found]
+            record = {"quality": key[0], "by": key[1], "of": key[2], "scores": scores}
+            with open(os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        return self.known[key]
+
+
+def digest(prompt: str, texts: Sequence[str]) -> str:
+    return hashlib.blake2b(json.dumps([prompt, *texts]).encode(), digest_size=12).hexdigest()
+
+
+def scored(sweep: Sweep, quality: Quality, memory: Memory) -> Iterator[tuple[str, Scores]]:
+    """Prompt by prompt: its id, and its ideas' scores."""
+    for key, prompt in sweep.prompts.items():
+        sets = {
+            (key, *setting): [str(idea["text"]) for idea in sweep.ideas[key, *setting]][: quality.first or None]
+            for setting in sweep.settings
+        }
+        found = iter(memory.scores(quality, prompt, [text for texts in sets.values() for text in texts]))
+        yield key, {place: [next(found) for _ in texts] for place, texts in sets.items()}
+
+
+def plugin(given: str) -> Quality:
+    """From NAME=COMMAND. Raises UsageProblem for what is none."""
+    name, _, command = given.partition("=")
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageProblem(f"--quality {given}: {error}") from None
+    if not name.strip() or not words:
+        raise UsageProblem(f"--quality {given}: give a name and a command, as in reward='python reward.py'")
+
+    def measure(prompt: str, texts: Sequence[str]) -> list[float]:
+        lines = "".join(json.dumps({"prompt": prompt, "text": text}, ensure_ascii=False) + "\n" for text in texts)
+        try:
+            done = subprocess.run(words, input=lines.encode(), stdout=subprocess.PIPE, check=False)
+        except OSError as error:
+            raise UsageProblem(f"--quality {name}: {words[0]} can't be run ({error.strerror})") from None
+        if done.returncode:
+            raise Problem(f"--quality {name}: {command} ended with exit code {done.returncode}")
+        try:
+            return [float(line) for line in done.stdout.decode("utf-8", "replace").split()]
+        except ValueError:
+            raise Problem(f"--quality {name}: {command} wrote something else than a number a line") from None
+
+    return Quality(name.strip(), command, measure)
+
+
+def sample(sweep: Sweep, each: int = 10) -> list[tuple[str, str]]:
+    """(prompt, text): so many ideas of each prompt, evenly from all settings; what a judge is checked with."""
+    found = []
+    for key, prompt in sweep.prompts.items():
+        texts = [str(sweep.ideas[key, *setting][0]["text"]) for setting in sweep.settings]
+        texts = [text for text in texts if text.strip()]
+        step = max(1, len(texts) // each)
+        found += [(prompt, text) for text in texts[::step][:each]]
+    return found
