@@ -26,7 +26,7 @@ class Judge:
     def __init__(self, side: Side) -> None:
         self.side, self.name = side, side.name
         self.yes, self.no = (words_of(side, word) for word in ("yes", "no"))
-        if not self.yes or not self.no or set(self.yes) & set(self.no):
+        if not len(self.yes) or not len(self.no) or set(self.yes) & set(self.no):
             raise Problem(f"{side.name}: its vocabulary has no words for yes and no; take another judge")
 
     def __call__(self, prompt: str, texts: Sequence[str]) -> list[float]:
@@ -65,6 +65,6 @@ def words_of(side: Side, word: str) -> np.ndarray:
     for form in (word, word.capitalize(), word.upper()):
         for before in ("", " "):
             tokens = side.vocabulary.tokenize((before + form).encode())
-            if len(tokens) == 1:
+            if len(tokens) == 1 and side.vocabulary.piece(tokens[0]).strip().lower() == word.encode():
                 found.add(tokens[0])
     return np.array(sorted(found), np.int64)

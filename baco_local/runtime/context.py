@@ -181,10 +181,12 @@ class Context:
         positions: list[int] = []
         sequences: list[int] = []
         self.wanted = []
+        ends = list(self.lengths)
         for span in spans:
             count = len(span.tokens)
-            if not 0 <= span.sequence < self.n_sequences or span.start != self.lengths[span.sequence] or not count:
+            if not 0 <= span.sequence < self.n_sequences or span.start != ends[span.sequence] or not count:
                 raise ValueError(f"span at {span.start} of sequence {span.sequence} does not continue it")
+            ends[span.sequence] += count
             ids += span.tokens
             positions += range(span.start, span.start + count)
             sequences += [span.sequence] * count
