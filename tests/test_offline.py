@@ -50,6 +50,10 @@ def commands(starter: dict[str, Path], tmp_path: Path) -> dict[str, list[Any]]:
         "models": ["add", "mine", *files],
         "doctor": [],
         "score": [tmp_path / "ideas.txt"],
+        "sweep": ["--limit", 2, "-k", 2, "--max-tokens", 4, "--methods", "p", "-o", tmp_path / "sweep.jsonl", *files],
+        "report": [tmp_path / "sweep.jsonl", *files],
+        "calibrate": [tmp_path / "sweep.jsonl", "--no-store"],
+        "rate": [tmp_path / "sweep.jsonl", "p=0.1", "p=0.85"],
     }
 
 

@@ -36,6 +36,9 @@ from baco_local.errors import Problem, UsageProblem
     help="Ideas of each setting whose log-likelihood is reported; 0 for none.",
 )
 @click.option(
+    "--methods", help="Compare only these of the sweep's methods, with commas: all is measured by the pool's extremes."
+)
+@click.option(
     "--draws",
     type=click.IntRange(1, 100_000),
     default=1000,
@@ -57,6 +60,7 @@ def command(sweep_file: Path, **given: Any) -> None:
     from baco_local.lab.vectors import embedder
 
     plots.demand()
+    methods = tuple(part.strip() for part in given["methods"].split(",")) if given["methods"] else ()
     vectors, plugins = embedder(), [plugin(one) for one in given["quality"]]
     names = ["relevance", "judge", *(one.name for one in plugins)]
     if len(set(names)) < len(names):
@@ -64,6 +68,11 @@ def command(sweep_file: Path, **given: Any) -> None:
     found = sweep.read(sweep_file)
     if not found.prompts:
         raise UsageProblem(f"{sweep_file}: no prompt has all its ideas yet; go on with the sweep")
+    known = {method for method, _ in found.settings}
+    if missing := [method for method in methods if method not in known]:
+        raise UsageProblem(
+            f"--methods: there is no {', '.join(missing)} in this sweep; there are {', '.join(sorted(known))}"
+        )
     folder = given["output"] or sweep_file.with_name(sweep_file.stem + "-report")
     made(folder)
     memory, measured = Memory(folder / "scores.jsonl"), report.Measured()
@@ -74,7 +83,7 @@ def command(sweep_file: Path, **given: Any) -> None:
         for one in plugins:
             measured.take(found, one, memory, tell)
             measured.notes.append(f"{one.name}: by {one.by}.")
-        result = report.report(found, vectors, measured, given["draws"], tell)
+        result = report.report(found, vectors, measured, given["draws"], tell, methods)
         report.write(result, found, folder)
     click.echo(
         json.dumps(result.record(), ensure_ascii=False) if given["as_json"] else "\n".join(report.lines_of(result))
@@ -86,7 +95,6 @@ def command(sweep_file: Path, **given: Any) -> None:
 def by_models(found: Any, given: dict[str, Any], memory: Any, measured: Any, tell: Any) -> None:
     """What takes the models: the judge, and the log-likelihoods. Raises UsageProblem where they are not the sweep's."""
     from baco_local.lab import report
-    from baco_local.lab.judge import Judge
     from baco_local.origin import files_of, same_files
     from baco_local.pair import open_pair
 
@@ -101,14 +109,14 @@ def by_models(found: Any, given: dict[str, Any], memory: Any, measured: Any, tel
     with opened(given, entry, given["threads"], None) as pair:
         by = json.dumps(files, sort_keys=True)
         if given["judge"] is None:
-            report.by_judge(found, Judge(pair.sides[1]), by, memory, measured, tell)
+            report.by_judge(found, pair.sides[1], by, memory, measured, tell)
         if given["likelihood"]:
             report.by_likelihood(found, pair.engine, by, given["likelihood"], memory, measured, tell)
     if given["judge"] is not None:
         with open_pair(same=given["judge"], threads=given["threads"], gpu_layers=given["gpu_layers"]) as judges:
             path = Path(given["judge"])
             by = f"{path.absolute()} {path.stat().st_size}"
-            report.by_judge(found, Judge(judges.sides[1]), by, memory, measured, tell)
+            report.by_judge(found, judges.sides[1], by, memory, measured, tell)
 
 
 def made(folder: Path) -> None:

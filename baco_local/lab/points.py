@@ -39,6 +39,12 @@ class Points:
         """The indices of its settings."""
         return np.array([at for at, (name, _) in enumerate(self.settings) if name == method])
 
+    def only(self, methods: Sequence[str]) -> "Points":
+        """Those of these methods: another pool, by whose extremes everything is measured."""
+        at = [index for index, (method, _) in enumerate(self.settings) if method in methods]
+        arrays = (self.diversity[at], self.quality[at], self.tokens[at], self.base[at])
+        return Points(tuple(self.settings[index] for index in at), self.prompts, self.qualities, *arrays)
+
     def means(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """weights: (draws, prompts), how often each prompt counts. Returns means over prompts, (draws, settings, 11) and
         (draws, settings, qualities)."""

@@ -27,7 +27,7 @@ def read_prompts(path: Path | None = None) -> tuple[Prompt, ...]:
     prompt each; the project's own without a file. Raises UsageProblem."""
     place = path or OWN
     try:
-        lines = place.read_bytes().decode("utf-8-sig").splitlines()
+        lines = place.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").split("\n")
     except OSError as error:
         raise UsageProblem(f"{place}: can't be read ({error.strerror})") from None
     except UnicodeDecodeError:

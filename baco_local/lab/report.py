@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from baco_local.collaboration.settings import Request
-from baco_local.errors import UsageProblem
+from baco_local.collaboration.side import Side
+from baco_local.errors import Problem, UsageProblem
 from baco_local.lab import table
 from baco_local.lab.frontier import Frontier, Ordering, frontier, orderings
 from baco_local.lab.judge import ENOUGH, Judge
@@ -52,13 +53,18 @@ def by_vectors(sweep: Sweep, embedder: Embedder, memory: Memory, measured: Measu
     )
 
 
-def by_judge(sweep: Sweep, judge: Judge, by: str, memory: Memory, measured: Measured, tell: Tell) -> None:
-    """Checks the judge first, and leaves it out where it can't tell an idea's own prompt from another."""
+def by_judge(sweep: Sweep, side: Side, by: str, memory: Memory, measured: Measured, tell: Tell) -> None:
+    """Checks the model of this side first, and leaves it out where it can't tell an idea's own prompt from another."""
+    try:
+        judge = Judge(side)
+    except Problem as problem:
+        measured.notes.append(f"judge: not used. {problem}")
+        return
     tell("judge: is it any good?")
     ideas = sample(sweep)
     check = Quality("judge's accuracy", by, lambda prompt, texts: judge.prefers(ideas))
     accuracy = float(np.mean(memory.scores(check, "", [text for pair in ideas for text in pair][::2])))
-    says = f"judge: {judge.name}; it prefers an idea for its own prompt in {accuracy:.0%} of {len(ideas)} pairs"
+    says = f"judge: {judge.name}; it prefers an idea for its own prompt in {accuracy:.1%} of {len(ideas)} pairs"
     if accuracy < ENOUGH:
         measured.notes.append(f"{says}, and below {ENOUGH:.0%} it is not used: the quality here is without a judge.")
         return
@@ -93,11 +99,14 @@ class Report:
         return table.record(self.points, self.frontier, self.orderings, self.facts)
 
 
-def report(sweep: Sweep, embedder: Embedder, measured: Measured, draws: int, tell: Tell) -> Report:
-    """Raises UsageProblem where there is nothing to compare quality by."""
+def report(
+    sweep: Sweep, embedder: Embedder, measured: Measured, draws: int, tell: Tell, methods: Sequence[str] = ()
+) -> Report:
+    """methods: those that are compared; all without any. Raises UsageProblem where there is nothing to compare quality by."""
     if not measured.scores:
         raise UsageProblem("no quality is left to compare by; take a judge that is used, or --quality")
     points = points_of(sweep, embedder, measured.scores, tell)
+    points = points.only(methods) if methods else points
     tell("the frontier")
     found = frontier(points, draws)
     every, header = len(sweep.header["prompts"]), sweep.header

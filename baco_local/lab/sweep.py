@@ -219,7 +219,8 @@ class Sweep:
 def read(path: Path) -> Sweep:
     """Raises UsageProblem for a file that is none, or of another form."""
     try:
-        lines = path.read_bytes().decode("utf-8", "replace").splitlines(keepends=True)
+        # by newlines alone: a model also writes the other characters that end a line
+        lines = path.read_bytes().decode("utf-8", "replace").split("\n")
     except OSError as error:
         raise UsageProblem(f"{path}: can't be read ({error.strerror})") from None
     try:
@@ -232,9 +233,7 @@ def read(path: Path) -> Sweep:
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         raise UsageProblem(f"{path}: is no sweep; make one with: baco-local sweep -o {path.name}") from None
     ideas: dict[tuple[str, str, float], list[Mapping[str, Any]]] = {}
-    for number, text in enumerate(lines[1:], 2):
-        if not text.endswith("\n"):
-            break  # an interruption's
+    for number, text in enumerate(lines[1:-1], 2):  # what stands behind the last one is an interruption's
         try:
             record = json.loads(text)
             key = record["prompt"], record["method"], record["value"]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,19 @@ def test_a_sweep_cut_anywhere_comes_to_the_same_file(tmp_path: Path) -> None:
         (tmp_path / "cut").write_bytes(whole[:cut])
         written(plan, tmp_path / "cut")
         assert (tmp_path / "cut").read_bytes() == whole, cut
+
+
+def test_every_character_that_ends_a_line_somewhere_stays_inside_one(tmp_path: Path) -> None:
+    odd = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg"
+    prompts = (Prompt("p0", "", odd), Prompt("p1", "", "x"))
+    plan = replace(planned(), prompts=prompts)
+    written(plan, tmp_path / "s")
+    content = (tmp_path / "s").read_text()
+    (tmp_path / "s").write_text(content.replace('"text": " sea', f'"text": "{odd[:7]} sea'), newline="\n")
+    found = sweep.read(tmp_path / "s")
+    assert list(found.prompts.values()) == [odd, "x"]
+    (tmp_path / "prompts").write_text("one \u2028 two\r\nthree\x0bfour\r\n", newline="")
+    assert [prompt.prompt for prompt in read_prompts(tmp_path / "prompts")] == ["one \u2028 two", "three\x0bfour"]
 
 
 def test_a_stop_drops_what_is_half_done_and_keeps_the_rest(tmp_path: Path) -> None:
