@@ -8,6 +8,7 @@ from baco_local.catalog.entries import Calibration, PairEntry
 from baco_local.collaboration.routers import Router
 from baco_local.errors import UsageProblem
 
+DIGITS = 4  # of a threshold: as many as are shown and typed
 APART = 0.005  # of two measured shares, at least: a knob that turns must move
 
 
@@ -17,7 +18,7 @@ def threshold_at(entry: PairEntry, chosen: Router, diversity: float) -> float:
     own = chosen.at(diversity)
     if not found:
         return own
-    return chosen.at(between(diversity, *reversed(scales(chosen, found))))
+    return round(chosen.at(between(diversity, *reversed(scales(chosen, found)))), DIGITS)
 
 
 def diversity_at(entry: PairEntry, chosen: Router, threshold: float) -> float:
