@@ -1,6 +1,6 @@
 """The knob: one scale from 0 (aligned) to 1 (base), on which 0.3 means the same for every router of every calibrated pair.
 
-Where it was measured which share of words base writes at which threshold, the knob is that share; beyond what was measured it goes on to the
+Where it was measured which share of tokens base writes at which threshold, the knob is that share; beyond what was measured it goes on to the
 router's own ends. Without a measurement it is the router's own scale (`Router.at`).
 """
 
@@ -53,4 +53,4 @@ def between(value: float, xs: list[float], ys: list[float]) -> float:
     """Piecewise linear. xs rise from 0 to 1."""
     at = max(1, next((at for at, x in enumerate(xs) if x >= value), len(xs) - 1))
     x, y = xs[at - 1], ys[at - 1]
-    return y if xs[at] <= x else y + (ys[at] - y) * (value - x) / (xs[at] - x)
+    return ys[at] if value >= xs[at] else min(ys[at], y + (ys[at] - y) * (value - x) / (xs[at] - x))

@@ -67,6 +67,21 @@ def same_files(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
     return True
 
 
+def demand_same_models(entry: "PairEntry", files: Mapping[str, Any]) -> None:
+    """Raises UsageProblem where a pair's models are not those of these files, by size and checksum."""
+    from baco_local.errors import UsageProblem
+
+    if not same_files({side: told(facts) for side, facts in files_of(entry).items()}, files):
+        raise UsageProblem(
+            f"{entry.name}: its models are not those that wrote the sweep; name its own: --base, --aligned …"
+        )
+
+
+def told(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a file's facts stays true wherever it lies."""
+    return {key: facts[key] for key in ("size", "sha256")}
+
+
 def files_of(entry: "PairEntry") -> dict[str, dict[str, Any]]:
     """What tells a pair's files from others, as far as it is known without reading them."""
     from baco_local.catalog.checksums import known

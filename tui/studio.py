@@ -142,7 +142,7 @@ class Studio:
             changes["sampling"] = replace(self.steering.sampling, temperature=changes.pop("temperature"))
         if "router" in changes:
             new = router(changes["router"])
-            changes["threshold"] = None
+            changes["threshold"] = knob.default_at(self.setup.entry, new)
             if new.limits and old.limits and threshold is not None:
                 entry = self.setup.entry
                 changes["threshold"] = knob.threshold_at(entry, new, knob.diversity_at(entry, old, threshold))

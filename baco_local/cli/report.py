@@ -40,7 +40,7 @@ from baco_local.errors import Problem, UsageProblem
 )
 @click.option(
     "--draws",
-    type=click.IntRange(1, 100_000),
+    type=click.IntRange(100, 100_000),
     default=1000,
     show_default=True,
     help="Resamples of the prompts, for the intervals.",
@@ -93,30 +93,40 @@ def command(sweep_file: Path, **given: Any) -> None:
 
 
 def by_models(found: Any, given: dict[str, Any], memory: Any, measured: Any, tell: Any) -> None:
-    """What takes the models: the judge, and the log-likelihoods. Raises UsageProblem where they are not the sweep's."""
+    """What takes models: the judge, and the log-likelihoods, which take the sweep's own. Raises UsageProblem for others."""
     from baco_local.lab import report
-    from baco_local.origin import files_of, same_files
+    from baco_local.origin import demand_same_models, files_of, told
     from baco_local.pair import open_pair
 
-    header = found.header
-    entry = chosen(given | {"pair": given["pair"] or (None if given["base"] or given["same"] else header["pair"])})
-    files = {side: {key: facts[key] for key in ("size", "sha256")} for side, facts in files_of(entry).items()}
-    if not same_files(files, header["files"]):
-        raise UsageProblem(
-            f"{entry.name}: its models are not those that wrote the sweep; name them, or give --judge none"
-        )
-    tell("loading the models")
-    with opened(given, entry, given["threads"], None) as pair:
-        by = json.dumps(files, sort_keys=True)
-        if given["judge"] is None:
-            report.by_judge(found, pair.sides[1], by, memory, measured, tell)
-        if given["likelihood"]:
-            report.by_likelihood(found, pair.engine, by, given["likelihood"], memory, measured, tell)
+    if given["judge"] is None or given["likelihood"]:
+        entry = entry_of(found, given)
+        demand_same_models(entry, found.header["files"])
+        by = json.dumps({side: told(facts) for side, facts in files_of(entry).items()}, sort_keys=True)
+        tell("loading the models")
+        with opened(given, entry, given["threads"], None) as pair:
+            if given["judge"] is None:
+                report.by_judge(found, pair.sides[1], by, memory, measured, tell)
+                pair.engine.forget()  # the judge has read over the kept prompt
+            if given["likelihood"]:
+                report.by_likelihood(found, pair.engine, by, given["likelihood"], memory, measured, tell)
     if given["judge"] is not None:
         with open_pair(same=given["judge"], threads=given["threads"], gpu_layers=given["gpu_layers"]) as judges:
             path = Path(given["judge"])
-            by = f"{path.absolute()} {path.stat().st_size}"
-            report.by_judge(found, judges.sides[1], by, memory, measured, tell)
+            report.by_judge(found, judges.sides[1], f"{path.absolute()} {path.stat().st_size}", memory, measured, tell)
+
+
+def entry_of(found: Any, given: dict[str, Any]) -> Any:
+    """The pair that is named, or the one that the sweep names. Raises UsageProblem, with what to type, where there is none."""
+    from baco_local.catalog.reading import read_catalog
+
+    if given["pair"] or given["base"] or given["same"]:
+        return chosen(given)
+    name = found.header["pair"]
+    if name not in read_catalog().pairs:
+        raise UsageProblem(
+            f"the sweep's pair, {name}, is not in the catalogue; name its files (--base, --aligned …), or give --judge none"
+        )
+    return chosen(given | {"pair": name})
 
 
 def made(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """`baco-local sweep`: ideas for many prompts under many settings, to compare methods by."""
 
+import shlex
 import signal
 import sys
 import threading
@@ -57,13 +58,16 @@ def numbers(context: click.Context, param: click.Parameter, text: str | None) ->
 def command(prompts: Path | None, output: Path, **given: Any) -> int:
     """Write ideas for the prompts in PROMPTS (one a line, or JSON lines with `prompt`; without it, twenty of our own) under
     every method and setting, into one file, for `baco-local report`. A long run may be interrupted: the same command
-    goes on where it was, and comes to the same file.
+    goes on where it was, and comes to the same file on the same machine with as many threads.
     """
-    from baco_local.origin import files_of
+    from baco_local.origin import SIDES, files_of
 
     entry = chosen(given)
     plan = planned(prompts, entry, given, files_of(entry))
-    return write(plan, entry, output, given, hint=f"see: baco-local report {output}")
+    named = [f"--{side} {shlex.quote(str(given[side]))}" for side in ("pair", *SIDES) if given[side]]
+    return write(
+        plan, entry, output, given, hint=" ".join(["see: baco-local report", shlex.quote(str(output)), *named])
+    )
 
 
 def write(plan: Any, entry: Any, path: Path, given: dict[str, Any], hint: str) -> int:
@@ -73,15 +77,15 @@ def write(plan: Any, entry: Any, path: Path, given: dict[str, Any], hint: str) -
     from baco_local import paths
     from baco_local.lab import sweep
 
-    # the models come first: a file is only made, or cut, once there is something to put into it
-    with opened(given, entry, given["threads"], widest(plan)) as pair:
-        try:
-            with FileLock(paths.made("data") / "sweep.lock", timeout=0):
+    try:
+        with FileLock(paths.made("data") / "sweep.lock", timeout=0):
+            sweep.looked(plan, path)  # what is wrong with it is told before the models are loaded
+            with opened(given, entry, given["threads"], widest(plan)) as pair:
                 file, done = sweep.opened(plan, path)
                 with file:
                     return run(plan, pair, file, done, Telling(plan, path, done, given["quiet"], hint))
-        except Timeout:
-            raise UsageProblem("another sweep is being written; let it end first") from None
+    except Timeout:
+        raise UsageProblem("another sweep is being written; let it end first") from None
 
 
 def planned(path: Path | None, entry: Any, given: dict[str, Any], files: Any) -> Any:
@@ -106,7 +110,7 @@ def planned(path: Path | None, entry: Any, given: dict[str, Any], files: Any) ->
         system=SYSTEM if given["system"] is None else given["system"],
         slots=given["slots"],
     )
-    return Plan(read_prompts(path)[: given["limit"]], settings, request, entry.name, files)
+    return Plan(read_prompts(path)[: given["limit"]], settings, request, entry.name, files, given["cache_type"])
 
 
 def widest(plan: Any) -> Any:
@@ -177,7 +181,7 @@ class Telling:
 
     def over(self, stopped: bool) -> int:
         """Returns the exit code."""
-        if not stopped:
+        if not stopped or self.kept == self.plan.ideas:
             if self.hint and not self.quiet:
                 self.say(f"{self.path}: {self.plan.ideas} ideas; {self.hint}")
             return 0

@@ -90,6 +90,8 @@ class Session:
         return index
 
     def _checked(self, beginning: Beginning) -> Beginning:
+        if beginning.steering and beginning.steering.base_share is not None:
+            raise UsageProblem("a base share to aim for is the session's; give a variant of its own a threshold")
         return replace(beginning, kept=own_tokens(self.engine, beginning.kept))
 
     def stop(self) -> None:

@@ -66,7 +66,7 @@ class Variant:
 class Beginning:
     """How a variant begins: with these tokens of an earlier one. anew: the routed token that followed them there, and
     which the router is to decide about once more: aligned's waits for it, where base wrote aligned writes now. steering: how
-    it is steered throughout, whatever the session's is."""
+    it is steered throughout, whatever the session's is; not by a base share to aim for."""
 
     kept: tuple[Token, ...] = ()
     anew: Token | None = None

@@ -133,14 +133,16 @@ class Ordering:
         return "yes" if self.difference.low > 0 else "no" if self.difference.high < 0 else "open"
 
 
-SINGLE, COMBINED = ("p", "h"), ("p-punc", "p-fc", "h-punc", "h-fc")
+SINGLE, RULES = ("p", "h"), ("punc", "fc")
 BEST, COIN = "p-punc", "rand"
 
 
 def orderings(found: Frontier, points: Points) -> list[Ordering]:
     """What the paper reports, as far as this pool can tell."""
     overall = dict(zip(found.methods, found.coverage[:, :, 2].T, strict=True))
-    single, combined = ([overall[name] for name in names if name in overall] for names in (SINGLE, COMBINED))
+    families = [name for name in SINGLE if name in overall and any(f"{name}-{rule}" in overall for rule in RULES)]
+    single = [overall[name] for name in families]
+    combined = [overall[f"{name}-{rule}"] for name in families for rule in RULES if f"{name}-{rule}" in overall]
     claims: list[tuple[str, np.ndarray]] = []
     if single and combined:
         claims.append(("combined routers cover more than single ones", np.mean(combined, 0) - np.mean(single, 0)))

@@ -46,6 +46,8 @@ def grid(
         if len(set(values)) < len(values):
             raise UsageProblem(f"{', '.join(map(str, values))}: one of them is given twice")
     found = [setting for method in methods for setting in of_method(method, own.sampling, diversities, temperatures)]
+    if len({(one.method, one.value) for one in found}) < len(found):
+        raise UsageProblem("two settings of a method come to the same threshold; give values further apart")
     if not found:
         raise UsageProblem("give at least one method")
     return tuple(found)

@@ -30,8 +30,8 @@ class Judge:
             raise Problem(f"{side.name}: its vocabulary has no words for yes and no; take another judge")
 
     def __call__(self, prompt: str, texts: Sequence[str]) -> list[float]:
-        """For each text a number in (0, 1), 0.5 where "yes" is as likely to both questions. Source: contextual calibration
-        (Zhao et al. 2021), with the opposite question as the contrast."""
+        """For each text a number in (0, 1), 0.5 where "yes" is as likely to both questions. Our own variant of contextual
+        calibration (Zhao et al. 2021), with the opposite question in place of an empty input."""
         chains = [[self.asked(prompt, text, kind) for kind in (GOOD, BAD)] for text in texts]
         if not chains:
             return []
@@ -47,10 +47,11 @@ class Judge:
         return float(np.logaddexp.reduce(row[self.yes]) - np.logaddexp.reduce(row[self.no]))
 
     def prefers(self, ideas: Sequence[tuple[str, str]]) -> list[float]:
-        """For each (prompt, text): 1 where the text is judged better for its own prompt than for the next one in the list, 0 where
-        it isn't, 0.5 for a draw. The mean is the judge's accuracy, and 0.5 is chance. Ideas of one prompt stand together."""
+        """For each (prompt, text): 1 where the text is judged better for its own prompt than for the one half the list away (the
+        next one is often alike), 0 where it isn't, 0.5 for a draw. The mean is the judge's accuracy; 0.5 is chance."""
         prompts = list(dict.fromkeys(prompt for prompt, _ in ideas))
-        others = dict(zip(prompts, prompts[1:] + prompts[:1], strict=True))
+        half = (len(prompts) + 1) // 2
+        others = dict(zip(prompts, prompts[half:] + prompts[:half], strict=True))
         right: list[float] = []
         for prompt in prompts:
             texts = [text for own, text in ideas if own == prompt]

@@ -14,7 +14,19 @@ from baco_local.lab.grid import WHOLE
 from baco_local.lab.points import DIVERSITY, LEXICAL, Points
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; a marker each for those who see none.
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#7f7f00", "#000000", "#8c564b")
+COLOURS = (
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#d55e00",
+    "#cc79a7",
+    "#56b4e9",
+    "#7f7f00",
+    "#000000",
+    "#8c564b",
+    "#999999",
+    "#f0a3ff",
+)
 MARKERS = "os^Dv<>Pp*Xhd8"
 DOTS_PER_INCH = 110
 

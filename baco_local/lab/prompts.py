@@ -61,4 +61,13 @@ def prompt_of(line: str, number: int, name: str) -> Prompt:
         raise UsageProblem(f"{name}, line {number}: is no JSON object with `prompt`") from None
     if not isinstance(text, str) or not text.strip():
         raise UsageProblem(f"{name}, line {number}: `prompt` has no text in it")
-    return Prompt(str(record.get("id", number)), str(record.get("category", "")), text)
+    found = Prompt(named(record.get("id")) or str(number), named(record.get("category")), text)
+    try:
+        json.dumps(found.record(), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise UsageProblem(f"{name}, line {number}: is not valid UTF-8 text") from None
+    return found
+
+
+def named(value: object) -> str:
+    return "" if value is None else str(value)

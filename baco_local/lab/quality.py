@@ -39,10 +39,11 @@ class Memory:
         self.path = path
         self.known: dict[tuple[str, ...], list[float]] = {}
         try:
-            lines = path.read_text("utf-8", "replace").splitlines() if path.exists() else []
+            content = path.read_text("utf-8", "replace") if path.exists() else ""
         except OSError as error:
             raise UsageProblem(f"{path}: can't be read ({error.strerror})") from None
-        for line in lines:
+        self.whole = content.endswith("\n") or not content  # does the last line end?
+        for line in content.splitlines():
             try:
                 record = json.loads(line)
                 key = tuple(str(record[name]) for name in ("quality", "by", "of"))
@@ -57,11 +58,13 @@ class Memory:
             found = [float(value) for value in quality.measure(prompt, texts)]
             if len(found) != len(texts) or any(math.isinf(value) for value in found):
                 raise Problem(f"{quality.name}: gave {len(found)} numbers for {len(texts)} ideas, or an infinite one")
+            found = [round(value, 6) for value in found]  # as they are read again
+            scores = [None if math.isnan(value) else value for value in found]
             self.known[key] = found
-            scores = [None if math.isnan(value) else round(value, 6) for value in found]
             record = {"quality": key[0], "by": key[1], "of": key[2], "scores": scores}
             with open(os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+                file.write(("" if self.whole else "\n") + json.dumps(record) + "\n")
+            self.whole = True
         return self.known[key]
 
 
@@ -81,7 +84,7 @@ def scored(sweep: Sweep, quality: Quality, memory: Memory) -> Iterator[tuple[str
 
 
 def plugin(given: str) -> Quality:
-    """From NAME=COMMAND. Raises UsageProblem for what is none."""
+    """From NAME=COMMAND, which is started once for each prompt. Raises UsageProblem for what is none."""
     name, _, command = given.partition("=")
     try:
         words = shlex.split(command)
@@ -103,15 +106,17 @@ def plugin(given: str) -> Quality:
         except ValueError:
             raise Problem(f"--quality {name}: {command} wrote something else than a number a line") from None
 
-    return Quality(name.strip(), command, measure)
+    files = [(word, os.stat(word)) for word in words if os.path.isfile(word)]
+    by = json.dumps([command, *((word, found.st_size, found.st_mtime_ns) for word, found in files)])
+    return Quality(name.strip(), by, measure)
 
 
 def sample(sweep: Sweep, each: int = 10) -> list[tuple[str, str]]:
-    """(prompt, text): so many ideas of each prompt, evenly from all settings; what a judge is checked with."""
+    """(prompt, text): so many ideas of each prompt, evenly from all settings, of each prompt others; to check a judge with."""
     found = []
-    for key, prompt in sweep.prompts.items():
+    for turn, (key, prompt) in enumerate(sweep.prompts.items()):
         texts = [str(sweep.ideas[key, *setting][0]["text"]) for setting in sweep.settings]
         texts = [text for text in texts if text.strip()]
-        step = max(1, len(texts) // each)
-        found += [(prompt, text) for text in texts[::step][:each]]
+        places = dict.fromkeys((turn + at * len(texts) // each) % len(texts) for at in range(each)) if texts else {}
+        found += [(prompt, texts[place]) for place in places]
     return found

@@ -60,10 +60,13 @@ def by_judge(sweep: Sweep, side: Side, by: str, memory: Memory, measured: Measur
     except Problem as problem:
         measured.notes.append(f"judge: not used. {problem}")
         return
+    if len(sweep.prompts) < 2:
+        measured.notes.append("judge: not used. With one prompt it can't be told whether it is any good.")
+        return
     tell("judge: is it any good?")
     ideas = sample(sweep)
     check = Quality("judge's accuracy", by, lambda prompt, texts: judge.prefers(ideas))
-    accuracy = float(np.mean(memory.scores(check, "", [text for pair in ideas for text in pair][::2])))
+    accuracy = float(np.mean(memory.scores(check, "", [f"{prompt}\n{text}" for prompt, text in ideas])))
     says = f"judge: {judge.name}; it prefers an idea for its own prompt in {accuracy:.1%} of {len(ideas)} pairs"
     if accuracy < ENOUGH:
         measured.notes.append(f"{says}, and below {ENOUGH:.0%} it is not used: the quality here is without a judge.")
@@ -110,6 +113,9 @@ def report(
     tell("the frontier")
     found = frontier(points, draws)
     every, header = len(sweep.header["prompts"]), sweep.header
+    notes = list(measured.notes)
+    if len(points.prompts) < every:
+        notes.insert(0, f"The sweep isn't finished: {len(points.prompts)} of {every} prompts are here.")
     facts = {
         "pair": header["pair"],
         "files": header["files"],
@@ -118,12 +124,10 @@ def report(
         "max_tokens": header["options"]["max_tokens"],
         "qualities": list(points.qualities),
         "vectors": embedder.name,
-        "draws": draws,
+        "draws": len(found.coverage) - 1,
+        "notes": notes,
         "log_likelihoods": {name: means(scores, points) for name, scores in measured.beside.items()},
     }
-    notes = list(measured.notes)
-    if len(points.prompts) < every:
-        notes.insert(0, f"The sweep isn't finished: {len(points.prompts)} of {every} prompts are here.")
     return Report(points, found, orderings(found, points), facts, notes)
 
 
@@ -147,7 +151,7 @@ def lines_of(found: Report) -> list[str]:
         "",
         *table.ordering_lines(found.orderings),
     ]
-    for name, by in facts["log_likelihoods"].items():
+    for name, by in facts["log_likelihoods"].items():  # of each model's own tokens: two such lines don't compare
         values = ", ".join(f"{method} {value:.2f}" for method, value in by.items() if value is not None)
         said += ["", f"{name}, nats a token (no quality): {values}"]
     return [*said, "", *found.notes]
@@ -158,7 +162,8 @@ NOTES = (
     "Coverage: the area between the origin and a method's best points, averaged over every quality with every metric of diversity "
     "(lexical and semantic ones, each group alike). Dominance: its share of the points that no other beats.",
     "The intervals come from drawing the prompts anew, with replacement; they say nothing of other models or lengths.",
-    "Diversity is compared at a fixed length in tokens; base may not end an idea, aligned does.",
+    "Ideas have a largest length in tokens, and some methods write shorter ones (words: in points.json); metrics of words depend on it.",
+    "Resampled pools have wider extremes, so a Coverage lies rather at the upper end of its interval.",
 )
 
 
@@ -193,15 +198,14 @@ def write(found: Report, sweep: Sweep, folder: Path) -> None:
         table.rows(front),
         table.ordering_lines(found.orderings),
         {heading: (png, says) for png, heading, says in pictures.values()},
-        examples(sweep),
+        examples(sweep, points.methods),
         [*found.notes, *NOTES],
     )
     write_atomically(folder / "report.html", html.encode("utf-8", "replace"))
 
 
-def examples(sweep: Sweep, prompts: int = 4, ideas: int = 3) -> list[Mapping[str, Any]]:
-    """Ideas of p-punc, or of the first method, at its first, middle and last setting."""
-    methods = list(dict.fromkeys(method for method, _ in sweep.settings))
+def examples(sweep: Sweep, methods: Sequence[str], prompts: int = 4, ideas: int = 3) -> list[Mapping[str, Any]]:
+    """Ideas of p-punc, or of the first of the methods, at its first, middle and last setting."""
     method = "p-punc" if "p-punc" in methods else methods[0]
     values = [value for name, value in sweep.settings if name == method]
     chosen = list(dict.fromkeys([values[0], values[len(values) // 2], values[-1]]))

@@ -77,7 +77,7 @@ def texts_in(line: str, where: str) -> tuple[str, list[str]]:
         raise UsageProblem(f"{where}: is no JSON object with `text`") from None
     if "sweep" in record:
         raise UsageProblem(f"{where}: is a sweep, in which many settings stand; see: baco-local report FILE")
-    prompt = str(record.get("prompt", ""))
+    prompt = str(record.get("prompt") or "")
     if "text" in record:
         texts = [record["text"]]
     elif "generations" in record:

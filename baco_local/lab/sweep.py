@@ -13,28 +13,29 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from baco_local.collaboration.events import Ended, Failed
+from baco_local.collaboration.events import Ended, Failed, Summary
 from baco_local.collaboration.session import Session
 from baco_local.collaboration.settings import MAX_VARIANTS, Request
 from baco_local.collaboration.variant import Beginning, Variant
 from baco_local.errors import Problem, UsageProblem
 from baco_local.lab.grid import Setting
 from baco_local.lab.prompts import Prompt
-from baco_local.origin import same_files
+from baco_local.origin import same_files, told
 
 FORM = 1  # of the file
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a sweep is made of. request: of every prompt, but for the prompt itself; its n is what one setting has. pair: what
-    tells it from others (see `origin.files_of`)."""
+    """What a sweep is made of. request: of every prompt, but for the prompt itself; its n is what one setting has. files: what
+    tells the pair from others (see `origin.files_of`). cache_type: how the models keep what they read."""
 
     prompts: tuple[Prompt, ...]
     settings: tuple[Setting, ...]
     request: Request
     pair: str
     files: Mapping[str, Any]
+    cache_type: str = "f16"
 
     @property
     def blocks(self) -> list[tuple[Prompt, tuple[Setting, ...]]]:
@@ -53,10 +54,11 @@ class Plan:
         return hashlib.blake2b(json.dumps(self.header()).encode(), digest_size=6).hexdigest()
 
     def header(self) -> dict[str, Any]:
-        files = {side: {key: facts[key] for key in ("size", "sha256")} for side, facts in self.files.items()}
+        files = {side: told(facts) for side, facts in self.files.items()}
         options = {
             name: getattr(self.request, name) for name in ("max_tokens", "seed", "system", "mode", "first", "slots")
         }
+        options["cache_type"] = self.cache_type
         return {
             "sweep": FORM,
             "pair": self.pair,
@@ -91,14 +93,17 @@ def write(plan: Plan, engine: Any, file: BinaryIO, done: int, stopped: Any) -> I
         found: dict[int, Variant] = {}
         session.start()
         try:
-            for event in session.events():
-                if stopped.is_set():
+            over = False
+            while not over:
+                for event in session.poll(0.1):
+                    if isinstance(event, Failed):
+                        raise event.problem
+                    if isinstance(event, Ended):
+                        found[event.variant.index] = event.variant
+                        yield False
+                    over = isinstance(event, Summary)
+                if stopped.is_set() and not over:
                     return
-                if isinstance(event, Failed):
-                    raise event.problem
-                if isinstance(event, Ended):
-                    found[event.variant.index] = event.variant
-                    yield False
         finally:
             session.stop()
             session.join()
@@ -134,50 +139,72 @@ def line(prompt: Prompt, setting: Setting, variant: Variant, k: int) -> bytes:
 
 def opened(plan: Plan, path: Path) -> tuple[BinaryIO, int]:
     """The file, at its end, and how many blocks are in it. What an interruption left of a block is cut off. Raises UsageProblem
-    for a file of something else."""
-    header = (json.dumps(plan.header(), ensure_ascii=False) + "\n").encode()
+    for a file of something else, or one that is damaged: nothing is changed then."""
+    done, end = looked(plan, path)
     try:
         # private, as everything that somebody's prompts are in
         file = open(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+b")  # noqa: SIM115
     except OSError as error:
         raise UsageProblem(f"{path}: can't be written ({error.strerror})") from None
+    file.truncate(end)
+    file.seek(end)
+    if not end:
+        file.write((json.dumps(plan.header(), ensure_ascii=False) + "\n").encode())
+        file.flush()
+    return file, done
+
+
+def looked(plan: Plan, path: Path) -> tuple[int, int]:
+    """How many blocks of this sweep are in the file, and where they end, in bytes; 0 where there is none yet. Raises as
+    `opened` does."""
+    if not path.exists():
+        return 0, 0
+    if not path.is_file():
+        raise UsageProblem(f"{path}: is no plain file; give a file to write to")
+    header = (json.dumps(plan.header(), ensure_ascii=False) + "\n").encode()
     try:
-        first = file.readline()
-        if not first.endswith(b"\n") and header.startswith(first):
-            file.seek(0)
-            file.truncate()
-            file.write(header)
-            file.flush()
-            return file, 0
-        if first != header and (differs := difference(first, plan.header())):
-            raise UsageProblem(f"{path}: {differs}; give another -o, or the command it was made with")
-        done, end = whole_blocks(file, plan)
-        file.seek(end)
-        file.truncate()
-        return file, done
-    except BaseException:
-        file.close()
-        raise
+        with path.open("rb") as file:
+            first = file.readline()
+            if not first.endswith(b"\n") and header.startswith(first):
+                return 0, 0
+            if first != header and (differs := difference(first, plan.header())):
+                raise UsageProblem(f"{path}: {differs}; give another -o, or the command it was made with")
+            done, end, line = whole_blocks(file, plan)
+            file.seek(end)
+            behind = sum(1 for text in file if text.endswith(b"\n"))
+    except OSError as error:
+        raise UsageProblem(f"{path}: can't be read ({error.strerror})") from None
+    block = len(plan.blocks[done][1]) * plan.request.n if done < len(plan.blocks) else 1
+    if behind >= block:  # more than an interruption can leave
+        raise UsageProblem(
+            f"{path}: line {line} is damaged, and {behind} lines from there on would be lost; mend or move it"
+        )
+    return done, end
 
 
-def whole_blocks(file: BinaryIO, plan: Plan) -> tuple[int, int]:
-    """How many lie at the beginning of it, behind the header, and where they end, in bytes."""
-    end = file.tell()
+def whole_blocks(file: BinaryIO, plan: Plan) -> tuple[int, int, int]:
+    """How many lie at the beginning of it, behind the header; where they end, in bytes; the number of the first line that is
+    not what it should be."""
+    end, line = file.tell(), 1
     for number, (prompt, settings) in enumerate(plan.blocks):
         for setting in settings:
             for index in range(plan.request.n):
+                line += 1
                 text = file.readline()
-                try:
-                    record = json.loads(text) if text.endswith(b"\n") else {}
-                except ValueError:
-                    record = {}
-                if [record.get(key) for key in ("prompt", "method", "value", "index")] != [
-                    *(prompt.id, setting.method, setting.value),
-                    index,
-                ]:
-                    return number, end
+                wanted = [prompt.id, setting.method, setting.value, index]
+                if not text.endswith(b"\n") or place_of(text) != wanted:
+                    return number, end, line
         end = file.tell()
-    return len(plan.blocks), end
+    return len(plan.blocks), end, line + 1
+
+
+def place_of(text: bytes) -> list[Any]:
+    """Prompt, method, value and index of an idea's line; [] where it is none."""
+    try:
+        record = json.loads(text)
+        return [record[key] for key in ("prompt", "method", "value", "index")]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
 
 
 def difference(first: bytes, wanted: Mapping[str, Any]) -> str:
@@ -228,7 +255,7 @@ def read(path: Path) -> Sweep:
         if header["sweep"] != FORM:
             raise UsageProblem(f"{path}: a sweep of form {header['sweep']!r}, and this version reads {FORM}")
         names = ("k", "settings", "prompts", "pair", "files", "options")
-        if any(name not in header for name in names) or not header["settings"]:
+        if any(name not in header for name in names) or not whole(header):
             raise ValueError
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         raise UsageProblem(f"{path}: is no sweep; make one with: baco-local sweep -o {path.name}") from None
@@ -243,6 +270,21 @@ def read(path: Path) -> Sweep:
             raise UsageProblem(f"{path}, line {number}: is no idea of a sweep") from None
         ideas.setdefault(key, []).append(record)
     return Sweep(header, ideas)
+
+
+def whole(header: Mapping[str, Any]) -> bool:
+    """Is it all there, and of the kinds that it has to be?"""
+    kinds = {"k": int, "pair": str, "files": dict, "options": dict, "settings": list, "prompts": list}
+    return (
+        all(isinstance(header[name], kind) for name, kind in kinds.items())
+        and bool(header["settings"])
+        and all(isinstance(one["method"], str) and isinstance(one["value"], (int, float)) for one in header["settings"])
+        and all(isinstance(one[name], str) for one in header["prompts"] for name in ("id", "prompt"))
+        and all(
+            isinstance(header["options"][name], kind)
+            for name, kind in {"max_tokens": int, "system": str, "mode": str}.items()
+        )
+    )
 
 
 KINDS = {"text": str, "tokens": int, "base_tokens": int}

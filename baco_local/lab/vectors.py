@@ -29,15 +29,17 @@ class Embedder:
     table: np.ndarray
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """(texts, dimensions) of length 1; zeros for a text without a known token."""
-        vectors = np.zeros((len(texts), self.table.shape[1]), np.float32)
+        """(texts, dimensions + 1) of length 1. The last dimension is that of texts without a known token: they are all alike,
+        and unlike all others."""
+        vectors = np.zeros((len(texts), self.table.shape[1] + 1), np.float32)
         for row, encoded in zip(
             vectors, self.tokenizer.encode_batch(list(texts), add_special_tokens=False), strict=True
         ):
             if encoded.ids:
-                row[:] = self.table[encoded.ids].mean(axis=0)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.asarray(vectors / np.where(lengths > 0, lengths, 1))
+                row[:-1] = self.table[encoded.ids].mean(axis=0)
+            if not row.any():
+                row[-1] = 1
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 @functools.cache

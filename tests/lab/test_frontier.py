@@ -107,6 +107,19 @@ def test_what_holds_is_said_with_its_interval() -> None:
     assert figure(np.array([0.0, -1.0, 1.0])).low < 0
 
 
+def test_shares_that_do_not_meet_are_not_matched() -> None:
+    points = made({"p-punc": [0.2, 1.0], "rand": [0.0, 0.8]}, {"p-punc": [1.0, 0.3], "rand": [0.8, 0.0]})
+    points.base[points.of("rand")] = 90.0
+    claims = [one.claim for one in orderings(frontier(points, draws=100), points)]
+    assert claims == ["p-punc covers more than rand"]
+
+
+def test_families_are_compared_with_their_own() -> None:
+    path = {"p": [0.1, 0.9], "h-punc": [0.2, 1.0]}
+    points = made(path, {"p": [0.9, 0.1], "h-punc": [1.0, 0.3]})
+    assert orderings(frontier(points, draws=100), points) == []
+
+
 def test_resampled_prompts_and_means_of_what_is_known() -> None:
     weights = resamples(5, 100, seed=3)
     assert weights.shape == (101, 5)

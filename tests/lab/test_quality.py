@@ -15,7 +15,7 @@ from baco_local.collaboration.settings import Request
 from baco_local.errors import Problem, RoomProblem, UsageProblem
 from baco_local.lab.judge import Judge
 from baco_local.lab.likelihood import log_likelihoods
-from baco_local.lab.quality import Memory, Quality, plugin, scored
+from baco_local.lab.quality import Memory, Quality, plugin, sample, scored
 from baco_local.lab.reading import behind, shared
 from baco_local.lab.relevance import echo, kept, relevance
 from baco_local.lab.sweep import Sweep
@@ -168,6 +168,13 @@ def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
     assert len(asked) == 2
     with (tmp_path / "m").open("a") as file:
         file.write('{"broken')
+    dict(scored(found, Quality("other", "me", lambda prompt, texts: [0.123456789] * 4), Memory(tmp_path / "m")))
+    assert dict(scored(found, Quality("other", "me", lambda prompt, texts: []), Memory(tmp_path / "m")))["b"][
+        "b", "p", 0.5
+    ] == [
+        0.123457,
+        0.123457,
+    ]
     again = dict(scored(found, quality, Memory(tmp_path / "m")))
     assert len(asked) == 2
     assert json.dumps(str(again)) == json.dumps(str(first))
@@ -180,6 +187,23 @@ def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
         dict(scored(found, Quality("wrong", "me", lambda prompt, texts: [1.0, 2.0]), Memory(tmp_path / "m")))
     with pytest.raises(Problem, match="infinite"):
         dict(scored(found, Quality("wrong", "me", lambda prompt, texts: [math.inf] * 4), Memory(tmp_path / "m")))
+
+
+@pytest.mark.parametrize(("methods", "settings"), [(9, 5), (11, 5), (2, 3), (1, 1)])
+def test_a_judge_is_checked_with_ideas_of_all_settings(methods: int, settings: int) -> None:
+    found = {(f"m{at}", float(value)): f"{at} {value}" for at in range(methods) for value in range(settings)}
+    header = {
+        "k": 1,
+        "settings": [{"method": method, "value": value} for method, value in found],
+        "prompts": [{"id": str(prompt), "prompt": str(prompt)} for prompt in range(20)],
+    }
+    ideas = {(str(prompt), *place): [{"text": text}] for prompt in range(20) for place, text in found.items()}
+    chosen = sample(Sweep(header, ideas))
+    assert {text for _, text in chosen} == set(found.values())
+    assert len(chosen) == 20 * min(10, len(found))
+    for prompt in ("0", "7"):
+        own = [text for one, text in chosen if one == prompt]
+        assert len(set(own)) == len(own)
 
 
 def test_a_metric_of_ones_own(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_points_are_means_over_prompts(path: Path) -> None:
 
 
 def test_the_command_writes_a_page_that_needs_nothing_else(path: Path, baco: Any) -> None:
-    done = baco("report", path, "--judge", "none", "--draws", 20)
+    done = baco("report", path, "--judge", "none", "--draws", 100)
     assert done.returncode == 0, done.stderr
     said = done.stdout.decode()
     assert said.splitlines()[0] == "scripted: 6 prompts, 3 ideas of up to 6 tokens for each of 8 settings"
@@ -63,7 +63,7 @@ def test_the_command_writes_a_page_that_needs_nothing_else(path: Path, baco: Any
     assert len(numbers["points"]) == 8
     assert set(numbers["points"][0]["diversity"]) == set(DIVERSITY)
     assert numbers["qualities"] == ["relevance"]
-    again = baco("report", path, "--judge", "none", "--draws", 20, "--json", "-q")
+    again = baco("report", path, "--judge", "none", "--draws", 100, "--json", "-q")
     assert json.loads(again.stdout) == numbers
     assert again.stderr == b""
     fewer = json.loads(baco("report", path, "--judge", "none", "--methods", "p, rand", "--json").stdout)
@@ -77,7 +77,7 @@ def test_a_metric_of_ones_own_is_one_more_axis(path: Path, tmp_path: Path, baco:
     script = tmp_path / "reward.py"
     script.write_text("import json, sys\nfor line in sys.stdin:\n    print(len(json.loads(line)['text']))\n")
     done = baco(
-        "report", path, "--judge", "none", "--draws", 5, "--json", "--quality", f"reward={sys.executable} {script}"
+        "report", path, "--judge", "none", "--draws", 100, "--json", "--quality", f"reward={sys.executable} {script}"
     )
     found = json.loads(done.stdout)
     assert found["qualities"] == ["relevance", "reward"]
@@ -108,7 +108,7 @@ def test_a_real_pair_judges_and_is_judged(starter: dict[str, Path], tmp_path: Pa
     assert b"its models are not those that wrote the sweep" in other.stderr
     unknown = baco("report", tmp_path / "s.jsonl")
     assert unknown.returncode == 2
-    assert b"no pair is called" in unknown.stderr
+    assert b"is not in the catalogue; name its files (--base, --aligned" in unknown.stderr
 
 
 def test_a_judge_that_can_not_judge_is_left_out(path: Path, tmp_path: Path) -> None:
@@ -125,14 +125,36 @@ def test_a_judge_that_can_not_judge_is_left_out(path: Path, tmp_path: Path) -> N
         report.report(found, embedder(), measured, 5, print)
 
 
+def test_a_judge_is_checked_anew_for_other_ideas_and_not_with_one_prompt(path: Path, tmp_path: Path) -> None:
+    from scripted import ScriptedSide
+
+    asked: list[str] = []
+
+    def guess(text: str) -> dict[str, float]:
+        asked.append(text)
+        return {"yes": 0.5, "no": 0.5}
+
+    other = tmp_path / "other.jsonl"
+    written(planned(prompts=6, seed=9), other)
+    for sweep_file, again in ((path, True), (path, False), (other, True)):
+        asked.clear()
+        side = ScriptedSide("coin.gguf", ["yes", "no"], guess)
+        report.by_judge(sweep.read(sweep_file), side, "coin", Memory(tmp_path / "m"), report.Measured(), print)
+        assert bool(asked) == again
+    written(planned(prompts=1), tmp_path / "one")
+    measured = report.Measured()
+    report.by_judge(sweep.read(tmp_path / "one"), side, "coin", Memory(tmp_path / "m"), measured, print)
+    assert "With one prompt it can't be told" in measured.notes[0]
+
+
 def test_half_a_sweep_says_so_and_few_prompts_have_no_interval(path: Path, baco: Any) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[: 1 + 2 * 24 + 5]))
     done = baco("report", path, "--judge", "none")
     said = done.stdout.decode()
     assert "The sweep isn't finished: 2 of 6 prompts are here." in said
-    assert re.search(r"^open  p covers|^open ", said, re.MULTILINE) or "covers" not in said
-    assert " to " not in said.split("relevance:")[0].split("settings")[1]
+    assert re.search(r"^p +0\.\d{3} +0\.\d{3} +0\.\d{3} +-  ", said, re.MULTILINE)
+    assert json.loads((path.parent / "s-report" / "points.json").read_text())["draws"] == 0
     path.write_bytes(lines[0])
     nothing: subprocess.CompletedProcess[bytes] = baco("report", path)
     assert nothing.returncode == 2

@@ -55,7 +55,19 @@ def test_the_packaged_vectors() -> None:
     embed = embedder()
     assert embed.name == NAME
     vectors = embed(["a ship on the sea", "a boat on the ocean", "tax law reform", ""])
-    assert vectors.shape == (4, 256)
-    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1, 1, 0], abs=1e-5)
+    assert vectors.shape == (4, 257)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1, 1, 1], abs=1e-5)
     like = vectors @ vectors.T
     assert like[0, 1] > 0.5 > like[0, 2] + 0.2
+
+
+def test_texts_without_words_are_one_idea_and_not_many() -> None:
+    from baco_local.lab.semantic import semantic
+    from baco_local.lab.vectors import embedder
+
+    empty = semantic(embedder()(["", "  ", "\u200b", ""]))
+    assert empty["cosine"] == pytest.approx(0)
+    assert empty["vendi"] == pytest.approx(1)
+    assert empty["distinct-k"] == 0.25
+    mixed = semantic(embedder()(["a tide table", "", ""]))
+    assert mixed["distinct-k"] == pytest.approx(2 / 3)

@@ -72,6 +72,7 @@ def test_every_method_has_as_many_settings() -> None:
         (["p"], [1.5], [1.0], "out of range"),
         (["base"], [0.5], [-1.0], "out of range"),
         (["p-whole"], [0.5], [1.0], "no router is called"),
+        (["p"], [0.3, 0.3000001], [1.0, 2.0], "come to the same threshold"),
     ],
 )
 def test_grids_that_are_none(methods: Any, diversities: Any, temperatures: Any, says: str) -> None:
@@ -101,6 +102,7 @@ def test_prompts_are_read_in_every_form(tmp_path: Path) -> None:
         (b'{"prompt": "a", "id": 1}\n{"prompt": "b", "id": 1}', "line 2: the id '1' is there already"),
         (b"\xff\xfe\x00", "not UTF-8"),
         (b"{" * 100_000, "line 1"),
+        (b'{"prompt": "a\\ud800b"}', "not valid UTF-8"),
     ],
 )
 def test_prompts_that_are_none(tmp_path: Path, content: bytes, says: str) -> None:
@@ -190,8 +192,30 @@ def test_another_sweeps_file_is_left_alone(tmp_path: Path) -> None:
         sweep.opened(planned(), tmp_path / "novel")
     assert (tmp_path / "s").read_bytes() == before
     assert (tmp_path / "novel").read_text() == "Chapter 1\n"
-    with pytest.raises(UsageProblem, match="can't be written"):
+    with pytest.raises(UsageProblem, match="is no plain file"):
         sweep.opened(planned(), tmp_path)
+    with pytest.raises(UsageProblem, match="can't be written"):
+        sweep.opened(planned(), tmp_path / "nowhere" / "s")
+
+
+def test_a_damaged_line_costs_nothing_that_stands_behind_it(tmp_path: Path) -> None:
+    written(planned(), tmp_path / "s")
+    lines = (tmp_path / "s").read_bytes().splitlines(keepends=True)
+    lines[5] = b"{oops}\n"
+    (tmp_path / "s").write_bytes(b"".join(lines))
+    with pytest.raises(UsageProblem, match="line 6 is damaged, and 72 lines from there on would be lost"):
+        sweep.opened(planned(), tmp_path / "s")
+    assert (tmp_path / "s").read_bytes() == b"".join(lines)
+
+
+def test_what_is_known_of_a_models_file_may_grow(tmp_path: Path) -> None:
+    plan = replace(planned(), files={"base": {"size": 1, "sha256": None}})
+    written(plan, tmp_path / "s")
+    assert written(planned(), tmp_path / "s") == 3
+    with pytest.raises(UsageProblem, match="other models"):
+        sweep.opened(replace(planned(), files={"base": {"size": 2, "sha256": "a"}}), tmp_path / "s")
+    with pytest.raises(UsageProblem, match="other options"):
+        sweep.opened(replace(planned(), cache_type="q8_0"), tmp_path / "s")
 
 
 @pytest.mark.parametrize(
@@ -202,6 +226,10 @@ def test_another_sweeps_file_is_left_alone(tmp_path: Path) -> None:
         (b'{"sweep": 2}\n', "form 2"),
         (b'{"sweep": 1}\n', "is no sweep"),
         (b"[]\n", "is no sweep"),
+        (
+            b'{"sweep": 1, "k": 2, "pair": "x", "files": {}, "options": {}, "settings": [4], "prompts": []}\n',
+            "is no sweep",
+        ),
     ],
 )
 def test_files_that_are_no_sweep(tmp_path: Path, content: bytes, says: str) -> None:
