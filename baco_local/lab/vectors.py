@@ -33,7 +33,9 @@ class Embedder:
         and unlike all others."""
         vectors = np.zeros((len(texts), self.table.shape[1] + 1), np.float32)
         for row, encoded in zip(
-            vectors, self.tokenizer.encode_batch(list(texts), add_special_tokens=False), strict=True
+            vectors,
+            self.tokenizer.encode_batch([text.strip() for text in texts], add_special_tokens=False),
+            strict=True,
         ):
             if encoded.ids:
                 row[:-1] = self.table[encoded.ids].mean(axis=0)

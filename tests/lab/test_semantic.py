@@ -65,7 +65,7 @@ def test_texts_without_words_are_one_idea_and_not_many() -> None:
     from baco_local.lab.semantic import semantic
     from baco_local.lab.vectors import embedder
 
-    empty = semantic(embedder()(["", "  ", "\u200b", ""]))
+    empty = semantic(embedder()(["", "  ", "\n", ""]))
     assert empty["cosine"] == pytest.approx(0)
     assert empty["vendi"] == pytest.approx(1)
     assert empty["distinct-k"] == 0.25

@@ -1,10 +1,12 @@
 """What can be done at the desk, without a screen: every deed, its undoing, and what the library has of it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from desks import ScriptedPair, pulled
 
+from baco_local.catalog.entries import Calibration
 from baco_local.collaboration.settings import Steering
 from baco_local.collaboration.variant import Token
 from baco_local.errors import ModelProblem, UsageProblem
@@ -264,6 +266,19 @@ def test_the_knob_goes_to_what_is_being_written_and_a_new_router_keeps_its_place
         studio.steer(threshold=0.4)
     pair.gate.set()
     settle(studio)
+
+
+def test_the_knob_of_a_calibrated_pair_is_bases_share(studio: Studio) -> None:
+    studio.setup.entry = replace(
+        studio.setup.entry,
+        calibrations={"p": Calibration((0.2,), (0.5,), 0.3), "rand": Calibration((0.8,), (0.5,), 0.6)},
+    )
+    studio.steer(router="p", threshold=0.2)
+    studio.steer(router="rand")
+    assert studio.steering.threshold == pytest.approx(0.8)  # the same share
+    studio.steer(router="aligned")
+    studio.steer(router="p")
+    assert studio.steering.threshold == 0.3  # the recommended one, where there was none to keep
 
 
 def test_a_page_is_opened_again_as_it_was(studio: Studio, library: Library) -> None:
