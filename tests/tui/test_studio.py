@@ -273,7 +273,8 @@ def test_the_knob_of_a_calibrated_pair_is_bases_share(studio: Studio) -> None:
         studio.setup.entry,
         calibrations={"p": Calibration((0.2,), (0.5,), 0.3), "rand": Calibration((0.8,), (0.5,), 0.6)},
     )
-    studio.steer(router="p", threshold=0.2)
+    studio.steer(router="p")
+    studio.steer(threshold=0.2)
     studio.steer(router="rand")
     assert studio.steering.threshold == pytest.approx(0.8)  # the same share
     studio.steer(router="aligned")
