@@ -32,7 +32,7 @@ def default_at(entry: PairEntry, chosen: Router) -> float | None:
     """The threshold recommended for this pair, or None: the router has one of its own. Raises UsageProblem for one that can't be."""
     found = entry.calibrations.get(chosen.name)
     try:
-        return chosen.check(found.default) if found else None
+        return chosen.check(found.default) if found and chosen.limits else None
     except UsageProblem as problem:
         raise UsageProblem(f"[calibrations.{entry.name}] of models.toml: {problem}") from None
 

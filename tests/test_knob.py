@@ -124,7 +124,7 @@ def test_the_best_threshold_is_of_the_largest_area_in_a_pool_of_its_own(monkeypa
     """Quality times diversity: of p's settings the middle one, whatever methods of other kinds were swept as well."""
     from baco_local.lab import calibration
     from baco_local.lab.points import DIVERSITY, Points
-    from baco_local.lab.sweep import Sweep
+    from baco_local.lab.swept import Sweep
     from baco_local.lab.vectors import embedder
 
     quality = {"p": [1.0, 0.8, 0.0], "aligned": [0.9, 0.5, 0.4], "aligned-whole": [9.0, 0.0, 0.0]}

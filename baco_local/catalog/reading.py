@@ -221,7 +221,7 @@ def read_calibration(path: Path, where: str, table: dict[str, Any]) -> Calibrati
     check(path, where, table, CALIBRATION_KEYS, CALIBRATION_KEYS)
     thresholds, shares, default = table["thresholds"], table["shares"], table["default"]
     numbers = [*thresholds, *shares, default]
-    if not all(type(one) in (int, float) and math.isfinite(one) and one >= 0 for one in numbers):
+    if not all(type(one) in (int, float) and 0 <= one <= 1e6 for one in numbers):
         raise UsageProblem(f"{path}: {where}: its numbers must be finite and not below 0")
     if len(thresholds) != len(shares) or not thresholds or max(shares) > 1:
         raise UsageProblem(f"{path}: {where}: each threshold has a share in [0, 1]")

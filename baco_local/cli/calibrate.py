@@ -42,13 +42,13 @@ def command(sweep_file: Path | None, **given: Any) -> int:
     """
     from baco_local.catalog import writing
     from baco_local.catalog.reading import read_catalog, user_file
-    from baco_local.lab import sweep
     from baco_local.lab.calibration import calibrations
+    from baco_local.lab.swept import read as read_sweep
     from baco_local.lab.vectors import embedder
     from baco_local.origin import demand_same_models
 
     vectors = embedder()  # what is missing is said before anything is written
-    name = (given["pair"] or sweep.read(sweep_file).header["pair"]) if sweep_file else chosen(given).name
+    name = (given["pair"] or read_sweep(sweep_file).header["pair"]) if sweep_file else chosen(given).name
     pairs = read_catalog().pairs
     if not given["no_store"] and name not in pairs:
         raise UsageProblem(
@@ -57,15 +57,15 @@ def command(sweep_file: Path | None, **given: Any) -> int:
     path = sweep_file or paths.made("state") / f"calibration-{name}.jsonl"
     if not sweep_file and (code := swept(given, path)):
         return code
-    found = sweep.read(path)
+    found = read_sweep(path)
     if name in pairs:
         demand_same_models(pairs[name], found.header["files"])
     measured = calibrations(found, vectors)
+    record = {router: {**asdict(one.calibration), "certainty": one.certainty} for router, one in measured.items()}
+    click.echo(json.dumps({"pair": name, "routers": record}) if given["as_json"] else "\n".join(lines(measured)))
     if not given["no_store"]:
         tables = {router: asdict(one.calibration) for router, one in measured.items()}
         writing.put("calibrations", name, json.loads(json.dumps(tables)))  # tuples are lists there
-    record = {router: {**asdict(one.calibration), "certainty": one.certainty} for router, one in measured.items()}
-    click.echo(json.dumps({"pair": name, "routers": record}) if given["as_json"] else "\n".join(lines(measured)))
     if not given["no_store"] and not given["quiet"]:
         click.echo(f"kept: [calibrations.{name}] in {user_file()}", err=True)
     if not sweep_file:

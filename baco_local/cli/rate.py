@@ -34,10 +34,10 @@ def command(sweep_file: Path, one: str, two: str, **given: Any) -> None:
     1, 2, or 0 for no difference; s skips a prompt, q ends. ONE and TWO are settings as in p-punc=0.4, or a method alone.
     Answers are kept in the library at once; the next time it goes on with what is open.
     """
-    from baco_local.lab import rating, sweep
+    from baco_local.lab import rating, swept
     from baco_local.library import Library
 
-    compared = rating.comparison(sweep.read(sweep_file), one, two, given["ideas"], given["seed"])
+    compared = rating.comparison(swept.read(sweep_file), one, two, given["ideas"], given["seed"])
     if not compared.pairings:
         raise UsageProblem(f"{sweep_file}: no prompt has all its ideas yet; go on with the sweep")
     with Library() as library:
@@ -50,7 +50,7 @@ def command(sweep_file: Path, one: str, two: str, **given: Any) -> None:
         record = {"one": names[0], "two": names[1], "questions": {key: value.record() for key, value in found.items()}}
         click.echo(json.dumps(record, ensure_ascii=False))
         return
-    click.echo("\n".join(lines(names, found)))
+    click.echo(clean("\n".join(lines(names, found))))
 
 
 def lines(names: list[str], found: dict[str, Any]) -> list[str]:
@@ -82,7 +82,7 @@ def ask_all(library: Any, compared: Any, limit: int | None) -> None:
                 break
             kept = ANSWERS[answer] * (-1 if pairing.swapped else 1)
             one, two = rating.name_of(compared.one), rating.name_of(compared.two)
-            given = Rating(compared.name, pairing.prompt, one, two, question, kept)
+            given = Rating(compared.name, pairing.key, one, two, question, kept)
             library.rate(given, [pairing.one, pairing.two])
 
 
@@ -90,7 +90,7 @@ def ask(question: str) -> str | None:
     """1, 2, 0, = or s; None for an end."""
     while True:
         click.echo(f"{ASKED[question]} [1/2/0 no difference, s skip, q quit] ", nl=False, err=True)
-        line = sys.stdin.readline()
+        line = sys.stdin.readline() if sys.stdin else ""
         answer = line.strip().lower()
         if not line or answer == "q":
             return None

@@ -12,6 +12,7 @@ import click
 from baco_local.cli.options import A_FILE, chosen, of_a_pair, opened
 from baco_local.cli.output import CLEAR
 from baco_local.errors import Problem, UsageProblem
+from baco_local.text import clean
 
 
 @click.command("report", short_help="What a sweep shows: which method covers how much of quality and diversity.")
@@ -55,17 +56,17 @@ def command(sweep_file: Path, **given: Any) -> None:
     """Measure quality and diversity of the ideas in SWEEP (made by `baco-local sweep`), and write a page with the frontier,
     pictures and all numbers into a folder. Judging takes a while; what was measured is kept there, and not measured again.
     """
-    from baco_local.lab import plots, report, sweep
+    from baco_local.lab import plots, report, swept
     from baco_local.lab.quality import Memory, plugin
     from baco_local.lab.vectors import embedder
 
     plots.demand()
-    methods = tuple(part.strip() for part in given["methods"].split(",")) if given["methods"] else ()
+    methods = () if given["methods"] is None else tuple(part.strip() for part in given["methods"].split(","))
     vectors, plugins = embedder(), [plugin(one) for one in given["quality"]]
     names = ["relevance", "judge", *(one.name for one in plugins)]
     if len(set(names)) < len(names):
         raise UsageProblem(f"--quality: two metrics are called the same: {', '.join(names)}")
-    found = sweep.read(sweep_file)
+    found = swept.read(sweep_file)
     if not found.prompts:
         raise UsageProblem(f"{sweep_file}: no prompt has all its ideas yet; go on with the sweep")
     known = {method for method, _ in found.settings}
@@ -75,7 +76,8 @@ def command(sweep_file: Path, **given: Any) -> None:
         )
     folder = given["output"] or sweep_file.with_name(sweep_file.stem + "-report")
     made(folder)
-    memory, measured = Memory(folder / "scores.jsonl"), report.Measured()
+    report.demand_own(folder)
+    memory, measured = Memory(folder / report.SCORES), report.Measured()
     with telling(given["quiet"]) as tell:
         report.by_vectors(found, vectors, memory, measured, tell)
         if str(given["judge"]) != "none":
@@ -86,7 +88,9 @@ def command(sweep_file: Path, **given: Any) -> None:
         result = report.report(found, vectors, measured, given["draws"], tell, methods)
         report.write(result, found, folder)
     click.echo(
-        json.dumps(result.record(), ensure_ascii=False) if given["as_json"] else "\n".join(report.lines_of(result))
+        json.dumps(result.record(), ensure_ascii=False)
+        if given["as_json"]
+        else clean("\n".join(report.lines_of(result)))
     )
     if not given["quiet"]:
         click.echo(f"written: {folder / 'report.html'}, its pictures and numbers beside it", err=True)
@@ -143,7 +147,7 @@ def telling(quiet: bool) -> Iterator[Any]:
 
     def tell(text: str) -> None:
         if live:
-            click.echo(CLEAR + text, err=True, nl=False)
+            click.echo(CLEAR + clean(text), err=True, nl=False)
 
     try:
         yield tell

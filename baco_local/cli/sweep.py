@@ -95,7 +95,9 @@ def planned(path: Path | None, entry: Any, given: dict[str, Any], files: Any) ->
     from baco_local.lab.sweep import Plan
     from baco_local.pair import own_steering
 
-    methods = tuple(part.strip() for part in given["methods"].split(",")) if given["methods"] else grid.METHODS
+    methods = (
+        tuple(part.strip() for part in given["methods"].split(",")) if given["methods"] is not None else grid.METHODS
+    )
     settings = grid.grid(
         methods,
         own_steering(entry),

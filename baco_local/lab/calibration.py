@@ -15,7 +15,7 @@ from baco_local.errors import UsageProblem
 from baco_local.lab.frontier import axes, frontier
 from baco_local.lab.points import points_of
 from baco_local.lab.relevance import relevance
-from baco_local.lab.sweep import Sweep
+from baco_local.lab.swept import Sweep
 from baco_local.lab.vectors import Embedder
 
 # With the routers they make the pool, whatever else was swept: answers of two sweeps are of one kind.

@@ -5,11 +5,13 @@ Every metric takes texts and gives a number, or None where there is nothing to c
 
 import gzip
 import math
+import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 WORD = re.compile(r"\w+(?:['’]\w+)*")
+PAIRS = 50_000
 # Larger is more diverse for those that are True, and less for the others.
 MORE = {
     "distinct-1": True,
@@ -62,21 +64,41 @@ def self_bleu(texts: Iterable[str], order: int = 4) -> float | None:
     if len(lists) < 2:
         return None
     counted = [[Counter(ngrams(found, n)) for n in range(1, order + 1)] for found in lists]
-    return math.fsum(bleu(index, lists, counted) for index in range(len(lists))) / len(lists)
-
-
-def bleu(index: int, lists: Sequence[Sequence[str]], counted: Sequence[Sequence[Counter[tuple[str, ...]]]]) -> float:
-    """Of the text at `index` against all others."""
-    length = len(lists[index])
-    nearest = min(
-        (len(found) for at, found in enumerate(lists) if at != index), key=lambda one: (abs(one - length), one)
+    most = [tops(counts[n] for counts in counted) for n in range(order)]
+    lengths = Counter(map(len, lists))
+    return math.fsum(bleu(own, len(found), lengths, most) for own, found in zip(counted, lists, strict=True)) / len(
+        lists
     )
+
+
+def tops(counts: Iterable[Counter[tuple[str, ...]]]) -> dict[tuple[str, ...], tuple[int, int]]:
+    """For each n-gram the largest two of its counts: the most that one of the others has is the first of them, or where it is
+    one's own, the second."""
+    found: dict[tuple[str, ...], tuple[int, int]] = {}
+    for one in counts:
+        for gram, count in one.items():
+            first, second = found.get(gram, (0, 0))
+            found[gram] = (count, first) if count > first else (first, max(second, count))
+    return found
+
+
+def bleu(
+    own: Sequence[Counter[tuple[str, ...]]],
+    length: int,
+    lengths: Mapping[int, int],
+    most: Sequence[Mapping[tuple[str, ...], tuple[int, int]]],
+) -> float:
+    """Of a text against all others. own: its n-grams, by order; lengths: how many texts there are of each; most: see `tops`."""
+    others = [one for one, count in lengths.items() if count > (one == length)]
+    nearest = min(others, key=lambda one: (abs(one - length), one))
     logs = []
-    for n, own in enumerate(counted[index]):
-        others = [counts[n] for at, counts in enumerate(counted) if at != index]
-        matched = sum(min(count, max(other[gram] for other in others)) for gram, count in own.items())
+    for n, counts in enumerate(own):
+        matched = 0
+        for gram, count in counts.items():
+            first, second = most[n][gram]
+            matched += min(count, second if count == first else first)
         smooth = 1 if n else 0
-        total = sum(own.values())
+        total = sum(counts.values())
         if matched + smooth == 0 or total + smooth == 0:
             return 0.0
         logs.append(math.log((matched + smooth) / (total + smooth)))
@@ -86,9 +108,13 @@ def bleu(index: int, lists: Sequence[Sequence[str]], counted: Sequence[Sequence[
 
 def rouge_l(texts: Iterable[str]) -> float | None:
     """Homogenisation by ROUGE-L (Padmakumar and He 2024): the mean over pairs of the F-measure of their longest common
-    subsequence of words, in [0, 1]; less is more diverse."""
+    subsequence of words, in [0, 1]; less is more diverse. Of very many texts, over PAIRS pairs drawn at random."""
     lists = [found for text in texts if (found := words(text))]
-    pairs = [(one, two) for at, one in enumerate(lists) for two in lists[at + 1 :]]
+    if len(lists) * (len(lists) - 1) // 2 <= PAIRS:
+        pairs = [(one, two) for at, one in enumerate(lists) for two in lists[at + 1 :]]
+    else:
+        dice = random.Random(0)
+        pairs = [(one, two) for one, two in (dice.sample(lists, 2) for _ in range(PAIRS))]
     if not pairs:
         return None
     return math.fsum(2 * common(one, two) / (len(one) + len(two)) for one, two in pairs) / len(pairs)

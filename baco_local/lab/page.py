@@ -2,8 +2,10 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from html import escape
+from html import escape as escaped
 from typing import Any
+
+from baco_local.text import clean
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff; }
@@ -35,10 +37,7 @@ def page(
         ]
     parts += ["<h2>Ideas at three settings</h2>"] if examples else []
     for example in examples:
-        columns = "".join(
-            f"<div><b>{escape(heading)}</b>{''.join(f'<p>{escape(idea)}</p>' for idea in ideas)}</div>"
-            for heading, ideas in example["columns"]
-        )
+        columns = "".join(column(heading, ideas) for heading, ideas in example["columns"])
         parts += [f"<h3>{escape(example['prompt'])}</h3>", f'<div class="ideas">{columns}</div>']
     parts += ["<h2>How to read it</h2>", items(notes)]
     body = "\n".join(parts)
@@ -46,6 +45,16 @@ def page(
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width">\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n'
     )
+
+
+def escape(text: str) -> str:
+    """As text, without control characters: it may be a model's."""
+    return escaped(clean(text))
+
+
+def column(heading: str, ideas: Sequence[str]) -> str:
+    paragraphs = "".join(f'<p dir="auto">{escape(idea)}</p>' for idea in ideas)
+    return f"<div><b>{escape(heading)}</b>{paragraphs}</div>"
 
 
 def items(lines: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from baco_local.errors import UsageProblem
 from baco_local.lab.frontier import Frontier, axes, undominated
 from baco_local.lab.grid import WHOLE
 from baco_local.lab.points import DIVERSITY, LEXICAL, Points
+from baco_local.text import clean
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; a marker each for those who see none.
 COLOURS = (
@@ -39,9 +40,11 @@ def demand() -> None:
 
 def figure(columns: int, rows: int, width: float, height: float) -> tuple[Any, np.ndarray]:
     """A figure without a window, and its (rows, columns) axes."""
+    import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    matplotlib.rcParams["text.parse_math"] = False  # names are text
     drawn = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(drawn)
     return drawn, drawn.subplots(rows, columns, squeeze=False)
@@ -62,7 +65,7 @@ def style(methods: Sequence[str], method: str) -> dict[str, Any]:
         "linestyle": "--" if single else "-",
         "markersize": 5,
         "linewidth": 1.4,
-        "label": method,
+        "label": clean(method),
     }
 
 
@@ -81,7 +84,7 @@ def paths(points: Points, found: Frontier) -> bytes:
             own = points.of(method)
             panel.plot(across[own], up[own], **style(points.methods, method))
             panel.plot(across[own[-1:]], up[own[-1:]], "o", markersize=11, fillstyle="none", color="#555555", zorder=0)
-        panel.set(xlabel="quality (mean of " + ", ".join(points.qualities) + ")", ylabel=f"{group} diversity")
+        panel.set(xlabel="quality (mean of " + clean(", ".join(points.qualities)) + ")", ylabel=f"{group} diversity")
         panel.grid(alpha=0.25)
     grid[0, 0].set_title("each method's settings; the ringed end is the wild one", fontsize=10, loc="left")
     handles, labels = grid[0, 0].get_legend_handles_labels()
@@ -99,7 +102,9 @@ def spaces(points: Points, found: Frontier) -> bytes:
                 own = points.of(method)
                 panel.plot(found.quality[0, own, column], found.diversity[0, own, row], **style(points.methods, method))
             panel.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-            panel.set_title(f"{name} ({'lexical' if name in LEXICAL else 'semantic'}) over {quality}", fontsize=9)
+            panel.set_title(
+                f"{name} ({'lexical' if name in LEXICAL else 'semantic'}) over {clean(quality)}", fontsize=9
+            )
             panel.grid(alpha=0.25)
     return png(drawn)
 

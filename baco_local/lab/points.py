@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baco_local.lab import lexical, semantic
-from baco_local.lab.sweep import Sweep
+from baco_local.lab.swept import Sweep
 from baco_local.lab.vectors import Embedder
 
 LEXICAL, SEMANTIC = tuple(lexical.MORE), tuple(semantic.METRICS)

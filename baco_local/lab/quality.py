@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baco_local.errors import Problem, UsageProblem
-from baco_local.lab.sweep import Sweep
+from baco_local.lab.swept import Sweep
 
+LARGEST = 1e12  # a number that a metric may give
 Scores = dict[tuple[str, str, float], list[float]]  # by prompt's id, method and value
 Measure = Callable[[str, Sequence[str]], Sequence[float]]
 
@@ -48,7 +49,7 @@ class Memory:
                 record = json.loads(line)
                 key = tuple(str(record[name]) for name in ("quality", "by", "of"))
                 self.known[key] = [math.nan if value is None else float(value) for value in record["scores"]]
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 continue
 
     def scores(self, quality: Quality, prompt: str, texts: Sequence[str]) -> list[float]:
@@ -56,8 +57,10 @@ class Memory:
         key = quality.name, quality.by, digest(prompt, texts)
         if len(self.known.get(key, ())) != len(texts):
             found = [float(value) for value in quality.measure(prompt, texts)]
-            if len(found) != len(texts) or any(math.isinf(value) for value in found):
-                raise Problem(f"{quality.name}: gave {len(found)} numbers for {len(texts)} ideas, or an infinite one")
+            if len(found) != len(texts) or any(abs(value) > LARGEST for value in found):
+                raise Problem(
+                    f"{quality.name}: gave {len(found)} numbers for {len(texts)} ideas, or one that is too large"
+                )
             found = [round(value, 6) for value in found]  # as they are read again
             scores = [None if math.isnan(value) else value for value in found]
             self.known[key] = found

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from baco_local.errors import UsageProblem
-from baco_local.lab.sweep import Sweep
+from baco_local.lab.swept import Sweep
 from baco_local.library.rating import QUESTIONS, Rating
 
 Z = 1.96  # normal quantile of a 95 % interval
@@ -16,8 +16,9 @@ Z = 1.96  # normal quantile of a 95 % interval
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Ideas of both settings for a prompt. swapped: those of `two` are shown first."""
+    """Ideas of both settings for a prompt. key: its id and itself, as two may say the same. swapped: those of `two` come first."""
 
+    key: str
     prompt: str
     one: tuple[str, ...]
     two: tuple[str, ...]
@@ -26,7 +27,7 @@ class Pairing:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Of two settings of a sweep, by (method, value). name: the same each time the same is compared."""
+    """Of two settings of a sweep, by (method, value). name: the same each time the same ideas are compared."""
 
     name: str
     one: tuple[str, float]
@@ -35,17 +36,24 @@ class Comparison:
 
 
 def comparison(sweep: Sweep, one: str, two: str, ideas: int, seed: int) -> Comparison:
-    """one, two: a setting each, as `p-punc=0.4`. The order of the prompts and the sides come from the seed. Raises UsageProblem."""
-    first, second = setting_of(sweep, one), setting_of(sweep, two)
+    """one, two: a setting each, as `p-punc=0.4`, in any order. The order of the prompts and the sides come from the seed.
+    Raises UsageProblem."""
+    first, second = sorted((setting_of(sweep, one), setting_of(sweep, two)))
     if first == second:
         raise UsageProblem(f"{one} and {two} are one setting; give two")
     coin = random.Random(seed)
     found = [
-        Pairing(prompt, texts(sweep, key, first, ideas), texts(sweep, key, second, ideas), coin.random() < 0.5)
+        Pairing(
+            f"{key}: {prompt}",
+            prompt,
+            texts(sweep, key, first, ideas),
+            texts(sweep, key, second, ideas),
+            coin.random() < 0.5,
+        )
         for key, prompt in sweep.prompts.items()
     ]
+    what = json.dumps([first, second, [(pairing.key, pairing.one, pairing.two) for pairing in found]])
     coin.shuffle(found)
-    what = json.dumps([sweep.header["pair"], sweep.header["files"], sweep.header["options"], first, second, ideas])
     return Comparison(hashlib.blake2b(what.encode(), digest_size=8).hexdigest(), first, second, tuple(found))
 
 
@@ -80,7 +88,7 @@ def unanswered(comparison: Comparison, given: Iterable[Rating]) -> Iterator[tupl
     """Each pairing with the questions that are still open."""
     known = {(rating.prompt, rating.question) for rating in given}
     for pairing in comparison.pairings:
-        if questions := [question for question in QUESTIONS if (pairing.prompt, question) not in known]:
+        if questions := [question for question in QUESTIONS if (pairing.key, question) not in known]:
             yield pairing, questions
 
 

@@ -20,7 +20,7 @@ from baco_local.lab.page import page
 from baco_local.lab.points import Points, points_of
 from baco_local.lab.quality import Memory, Quality, Scores, sample, scored
 from baco_local.lab.relevance import relevance
-from baco_local.lab.sweep import Sweep
+from baco_local.lab.swept import Sweep
 from baco_local.lab.vectors import Embedder
 from baco_local.paths import write_atomically
 
@@ -41,6 +41,8 @@ class Measured:
         for done, (_, scores) in enumerate(scored(sweep, quality, memory), 1):
             found |= scores
             tell(f"{quality.name}: prompt {done} of {len(sweep.prompts)}")
+        if all(score != score for scores in found.values() for score in scores):
+            raise UsageProblem(f"{quality.name}: gave no number for any idea")
         (self.beside if beside else self.scores)[quality.name] = found
 
 
@@ -88,6 +90,24 @@ def by_likelihood(
 
         quality = Quality(f"log-likelihood, {speaker}", f"{by}, {first} of each", measure, first)
         measured.take(sweep, quality, memory, tell, beside=True)
+
+
+SCORES = "scores.jsonl"
+WRITTEN = ("report.html", "points.json", "frontier.png", "shares.png", "spaces.png")
+
+
+def demand_own(folder: Path) -> None:
+    """Raises UsageProblem where files of a report's names are not a report's: they are somebody's."""
+    there = [name for name in (*WRITTEN, SCORES) if (folder / name).exists()]
+    if not there:
+        return
+    scores = folder / SCORES
+    try:
+        own = scores.is_file() and "quality" in json.loads(scores.read_text("utf-8", "replace").split("\n")[0])
+    except (OSError, ValueError, TypeError, RecursionError):
+        own = False
+    if not own:
+        raise UsageProblem(f"{folder / there[0]}: is there already, and of no report; give another folder with -o")
 
 
 @dataclass(frozen=True, slots=True)

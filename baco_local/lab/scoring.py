@@ -58,7 +58,8 @@ def texts_of(lines: Iterable[str], name: str) -> dict[str, list[str]]:
     """By prompt: JSON lines with `text` (and perhaps `prompt`) or `generations`, a list of them; lines with a `prompt` alone,
     which are prompts to be compared with each other; or plain lines, all of one prompt. Raises UsageProblem."""
     groups: dict[str, list[str]] = {}
-    for number, line in enumerate(lines, 1):
+    for number, whole in enumerate(lines, 1):
+        line = whole.removeprefix("\ufeff") if number == 1 else whole
         if not line.strip():
             continue
         prompt, texts = "", [line.strip()]
@@ -68,6 +69,13 @@ def texts_of(lines: Iterable[str], name: str) -> dict[str, list[str]]:
     if not groups:
         raise UsageProblem(f"{name}: no texts in it; give one a line, or JSON lines with `text`")
     return groups
+
+
+def encodes(text: str) -> bool:
+    try:
+        return bool(text.encode()) or not text
+    except UnicodeEncodeError:
+        return False
 
 
 def texts_in(line: str, where: str) -> tuple[str, list[str]]:
@@ -88,6 +96,6 @@ def texts_in(line: str, where: str) -> tuple[str, list[str]]:
         raise UsageProblem(f"{where}: is no JSON object with `text`")
     listed = texts if isinstance(texts, list) else [texts]
     for text in listed:
-        if not isinstance(text, str):
-            raise UsageProblem(f"{where}: `text` is {repr(text)[:60]}, which is no text")
+        if not isinstance(text, str) or not encodes(text):
+            raise UsageProblem(f"{where}: `text` is {ascii(text)[:60]}, which is no text")
     return prompt, listed

@@ -8,7 +8,7 @@ and begins as if it were the first: so a sweep that was broken off anywhere ends
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,9 +20,8 @@ from baco_local.collaboration.variant import Beginning, Variant
 from baco_local.errors import Problem, UsageProblem
 from baco_local.lab.grid import Setting
 from baco_local.lab.prompts import Prompt
+from baco_local.lab.swept import FORM, idea_of, whole
 from baco_local.origin import same_files, told
-
-FORM = 1  # of the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +111,21 @@ def write(plan: Plan, engine: Any, file: BinaryIO, done: int, stopped: Any) -> I
         ]
         if len(lines) != len(beginnings):
             raise Problem(f"{prompt.id}: {len(lines)} of {len(beginnings)} ideas came; run it again to go on")
+        if not in_place(file):
+            raise Problem(f"{file.name}: was changed by another program meanwhile, so nothing more was written to it")
         file.write(b"".join(lines))
         file.flush()
         os.fsync(file.fileno())
         yield True
+
+
+def in_place(file: BinaryIO) -> bool:
+    """Is it still the file of its name, and as long as it was left?"""
+    try:
+        found = os.stat(file.name)
+    except OSError:
+        return False
+    return os.path.samestat(found, os.fstat(file.fileno())) and found.st_size == file.tell()
 
 
 def seed_of(seed: int, prompt: Prompt, number: int) -> int:
@@ -142,8 +152,7 @@ def opened(plan: Plan, path: Path) -> tuple[BinaryIO, int]:
     for a file of something else, or one that is damaged: nothing is changed then."""
     done, end = looked(plan, path)
     try:
-        # private, as everything that somebody's prompts are in
-        file = open(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+b")  # noqa: SIM115
+        file = open(path, "r+b", opener=private)  # noqa: SIM115
     except OSError as error:
         raise UsageProblem(f"{path}: can't be written ({error.strerror})") from None
     file.truncate(end)
@@ -152,6 +161,11 @@ def opened(plan: Plan, path: Path) -> tuple[BinaryIO, int]:
         file.write((json.dumps(plan.header(), ensure_ascii=False) + "\n").encode())
         file.flush()
     return file, done
+
+
+def private(path: str, flags: int) -> int:
+    """Opens the file, or makes it as everything that somebody's prompts are in: for nobody else."""
+    return os.open(path, flags | os.O_CREAT, 0o600)
 
 
 def looked(plan: Plan, path: Path) -> tuple[int, int]:
@@ -167,6 +181,8 @@ def looked(plan: Plan, path: Path) -> tuple[int, int]:
             first = file.readline()
             if not first.endswith(b"\n") and header.startswith(first):
                 return 0, 0
+            if not first.endswith(b"\n"):
+                raise UsageProblem(f"{path}: is there already, and no sweep; give another -o")
             if first != header and (differs := difference(first, plan.header())):
                 raise UsageProblem(f"{path}: {differs}; give another -o, or the command it was made with")
             done, end, line = whole_blocks(file, plan)
@@ -200,11 +216,8 @@ def whole_blocks(file: BinaryIO, plan: Plan) -> tuple[int, int, int]:
 
 def place_of(text: bytes) -> list[Any]:
     """Prompt, method, value and index of an idea's line; [] where it is none."""
-    try:
-        record = json.loads(text)
-        return [record[key] for key in ("prompt", "method", "value", "index")]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return []
+    record = idea_of(text)
+    return [record.get(key) for key in ("prompt", "method", "value", "index")] if record else []
 
 
 def difference(first: bytes, wanted: Mapping[str, Any]) -> str:
@@ -213,78 +226,11 @@ def difference(first: bytes, wanted: Mapping[str, Any]) -> str:
         found = json.loads(first)
         if not isinstance(found, dict) or "sweep" not in found:
             raise ValueError
-    except ValueError:
+        if not whole(found):
+            return "is there already, and is no whole sweep"
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "is there already, and no sweep"
     differs = [key for key in wanted if key != "files" and found.get(key) != wanted[key]]
-    if not same_files(found.get("files") or {}, wanted["files"]):
+    if not same_files(found["files"], wanted["files"]):
         differs.append("models")
     return f"holds a sweep of other {', '.join(differs)}" if differs else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """A sweep's file, read. ideas: by (prompt's id, method, value), in the file's order; only whole groups."""
-
-    header: Mapping[str, Any]
-    ideas: Mapping[tuple[str, str, float], Sequence[Mapping[str, Any]]]
-
-    @property
-    def settings(self) -> list[tuple[str, float]]:
-        return [(one["method"], one["value"]) for one in self.header["settings"]]
-
-    @property
-    def prompts(self) -> dict[str, str]:
-        """By id, those that have all their ideas."""
-        every = {one["id"]: one["prompt"] for one in self.header["prompts"]}
-        return {
-            key: text
-            for key, text in every.items()
-            if all(len(self.ideas.get((key, *setting), ())) == self.header["k"] for setting in self.settings)
-        }
-
-
-def read(path: Path) -> Sweep:
-    """Raises UsageProblem for a file that is none, or of another form."""
-    try:
-        # by newlines alone: a model also writes the other characters that end a line
-        lines = path.read_bytes().decode("utf-8", "replace").split("\n")
-    except OSError as error:
-        raise UsageProblem(f"{path}: can't be read ({error.strerror})") from None
-    try:
-        header = json.loads(lines[0])
-        if header["sweep"] != FORM:
-            raise UsageProblem(f"{path}: a sweep of form {header['sweep']!r}, and this version reads {FORM}")
-        names = ("k", "settings", "prompts", "pair", "files", "options")
-        if any(name not in header for name in names) or not whole(header):
-            raise ValueError
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
-        raise UsageProblem(f"{path}: is no sweep; make one with: baco-local sweep -o {path.name}") from None
-    ideas: dict[tuple[str, str, float], list[Mapping[str, Any]]] = {}
-    for number, text in enumerate(lines[1:-1], 2):  # what stands behind the last one is an interruption's
-        try:
-            record = json.loads(text)
-            key = record["prompt"], record["method"], record["value"]
-            if not all(isinstance(record[name], kind) for name, kind in KINDS.items()):
-                raise ValueError
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise UsageProblem(f"{path}, line {number}: is no idea of a sweep") from None
-        ideas.setdefault(key, []).append(record)
-    return Sweep(header, ideas)
-
-
-def whole(header: Mapping[str, Any]) -> bool:
-    """Is it all there, and of the kinds that it has to be?"""
-    kinds = {"k": int, "pair": str, "files": dict, "options": dict, "settings": list, "prompts": list}
-    return (
-        all(isinstance(header[name], kind) for name, kind in kinds.items())
-        and bool(header["settings"])
-        and all(isinstance(one["method"], str) and isinstance(one["value"], (int, float)) for one in header["settings"])
-        and all(isinstance(one[name], str) for one in header["prompts"] for name in ("id", "prompt"))
-        and all(
-            isinstance(header["options"][name], kind)
-            for name, kind in {"max_tokens": int, "system": str, "mode": str}.items()
-        )
-    )
-
-
-KINDS = {"text": str, "tokens": int, "base_tokens": int}

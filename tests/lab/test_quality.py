@@ -18,7 +18,7 @@ from baco_local.lab.likelihood import log_likelihoods
 from baco_local.lab.quality import Memory, Quality, plugin, sample, scored
 from baco_local.lab.reading import behind, shared
 from baco_local.lab.relevance import echo, kept, relevance
-from baco_local.lab.sweep import Sweep
+from baco_local.lab.swept import Sweep
 from baco_local.lab.vectors import embedder
 
 PROMPT = "A name for a small bookshop that only opens at night"
@@ -185,7 +185,7 @@ def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
     assert asked[-1] == ("B", ("bx", "bx"))
     with pytest.raises(Problem, match="2 numbers for 4 ideas"):
         dict(scored(found, Quality("wrong", "me", lambda prompt, texts: [1.0, 2.0]), Memory(tmp_path / "m")))
-    with pytest.raises(Problem, match="infinite"):
+    with pytest.raises(Problem, match="too large"):
         dict(scored(found, Quality("wrong", "me", lambda prompt, texts: [math.inf] * 4), Memory(tmp_path / "m")))
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from test_sweep import planned, written
 
 from baco_local.errors import UsageProblem
-from baco_local.lab import sweep
+from baco_local.lab import swept
 from baco_local.lab.rating import comparison, preference, preferences, setting_of, unanswered
 from baco_local.library import Library
 from baco_local.library.rating import QUESTIONS, Rating
@@ -24,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_settings_are_named_by_method_and_value(path: Path) -> None:
-    found = sweep.read(path)
+    found = swept.read(path)
     assert setting_of(found, "p=0.7") == ("p", 0.7)
     assert setting_of(found, "p") == ("p", 0.7)
     assert setting_of(found, "base-whole=1") == ("base-whole", 1.0)
@@ -41,17 +42,15 @@ def test_settings_are_named_by_method_and_value(path: Path) -> None:
 
 
 def test_neither_the_order_nor_the_sides_tell(path: Path) -> None:
-    found = sweep.read(path)
+    found = swept.read(path)
     one = comparison(found, "p", "aligned", ideas=2, seed=0)
-    assert one == comparison(found, "p=0.7", "aligned=1", ideas=2, seed=0)
+    assert one == comparison(found, "aligned=1", "p=0.7", ideas=2, seed=0)
     other = comparison(found, "p", "aligned", ideas=2, seed=1)
     assert one.name == other.name
     assert [pairing.prompt for pairing in one.pairings] != [pairing.prompt for pairing in other.pairings]
     assert {pairing.swapped for pairing in one.pairings} == {True, False}
     assert all(len(pairing.one) == len(pairing.two) == 2 for pairing in one.pairings)
-    answered = [
-        Rating(one.name, one.pairings[0].prompt, "p=0.7", "aligned=1", question, 1) for question in QUESTIONS[:2]
-    ]
+    answered = [Rating(one.name, one.pairings[0].key, "p=0.7", "aligned=1", question, 1) for question in QUESTIONS[:2]]
     left = list(unanswered(one, answered))
     assert left[0] == (one.pairings[0], [QUESTIONS[2]])
     assert len(left) == 12
@@ -93,11 +92,11 @@ def test_a_session_is_blind_and_goes_on(path: Path, tmp_path: Path) -> None:
     assert "p=0.7" not in said
     assert "aligned" not in said
     found = json.loads(done.stdout)
-    assert (found["one"], found["two"]) == ("p=0.7", "aligned=1")
+    assert (found["one"], found["two"]) == ("aligned=1", "p=0.7")
     counts = {name: [one[key] for key in ("one", "two", "neither")] for name, one in found["questions"].items()}
     assert counts["creativity"] == [0, 0, 1]
     assert sum(counts["all three"]) == 3
-    first = comparison(sweep.read(path), "p", "aligned", 4, 0).pairings[0]
+    first = comparison(swept.read(path), "p", "aligned", 4, 0).pairings[0]
     assert counts["quality"] == ([0, 1, 0] if first.swapped else [1, 0, 0])
     again = asked(path, tmp_path / "home", "", "--json")
     assert "prompt 1 of 11" in again.stderr.decode()
@@ -105,6 +104,18 @@ def test_a_session_is_blind_and_goes_on(path: Path, tmp_path: Path) -> None:
     told = asked(path, tmp_path / "home", "", "--results")
     assert (told.returncode, told.stderr) == (0, b"")
     assert b"1 for neither" in told.stdout
+
+
+def test_prompts_that_say_the_same_are_two_and_other_ideas_another_comparison(tmp_path: Path) -> None:
+    plan = planned(prompts=2)
+    alike = replace(plan, prompts=tuple(replace(prompt, prompt="Same") for prompt in plan.prompts))
+    written(alike, tmp_path / "same.jsonl")
+    done = asked(tmp_path / "same.jsonl", tmp_path / "home", "1\n1\n1\n2\n2\n2\n", "--json")
+    everything = json.loads(done.stdout)["questions"]["all three"]
+    assert sum(everything[name] for name in ("one", "two", "neither")) == 6
+    written(replace(alike, request=replace(alike.request, seed=8)), tmp_path / "other.jsonl")
+    other = asked(tmp_path / "other.jsonl", tmp_path / "home", "", "--results")
+    assert b"no answers yet" in other.stdout
 
 
 def test_nothing_is_made_by_looking(path: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from test_sweep import planned, written
 
 from baco_local.errors import UsageProblem
-from baco_local.lab import report, sweep
+from baco_local.lab import report, swept
 from baco_local.lab.lexical import lexical
 from baco_local.lab.page import page
 from baco_local.lab.points import DIVERSITY, SIGNS, points_of
@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_points_are_means_over_prompts(path: Path) -> None:
-    found = sweep.read(path)
+    found = swept.read(path)
     scores = {key: [0.25, 0.5, float("nan")] for key in found.ideas}
     points = points_of(found, embedder(), {"own": scores})
     assert points.diversity.shape == (8, 6, 11)
@@ -114,7 +114,7 @@ def test_a_real_pair_judges_and_is_judged(starter: dict[str, Path], tmp_path: Pa
 def test_a_judge_that_can_not_judge_is_left_out(path: Path, tmp_path: Path) -> None:
     from scripted import ScriptedSide
 
-    found, measured, memory = sweep.read(path), report.Measured(), Memory(tmp_path / "m")
+    found, measured, memory = swept.read(path), report.Measured(), Memory(tmp_path / "m")
     guess = ScriptedSide("coin.gguf", ["yes", "no"], lambda text: {"yes": 0.5, "no": 0.5})
     report.by_judge(found, guess, "coin", memory, measured, print)
     assert measured.scores == {}
@@ -123,6 +123,35 @@ def test_a_judge_that_can_not_judge_is_left_out(path: Path, tmp_path: Path) -> N
     assert "judge: not used. dumb.gguf: its vocabulary has no words" in measured.notes[1]
     with pytest.raises(UsageProblem, match="no quality is left"):
         report.report(found, embedder(), measured, 5, print)
+
+
+def test_other_peoples_files_are_left_alone(path: Path, tmp_path: Path, baco: Any) -> None:
+    for name, content in (("report.html", "my page"), ("scores.jsonl", "3 : 1\n"), ("points.json", '{"mine": 1}')):
+        mine = tmp_path / name.split(".")[0]
+        mine.mkdir()
+        (mine / name).write_text(content)
+        done = baco("report", path, "--judge", "none", "-o", mine)
+        assert done.returncode == 2
+        assert b"is there already, and of no report" in done.stderr
+        assert [(one.name, one.read_text()) for one in mine.iterdir()] == [(name, content)]
+
+
+def test_names_are_text_everywhere(path: Path, baco: Any) -> None:
+    bad = "$\\foo$\x1b[31m"
+    path.write_text(path.read_text().replace('"p"', json.dumps(bad)).replace('"scripted"', json.dumps(bad)))
+    done = baco("report", path, "--judge", "none")
+    assert done.returncode == 0, done.stderr
+    page = (path.parent / "s-report" / "report.html").read_bytes()
+    assert b"\x1b" not in done.stdout + done.stderr + page
+    assert b"$\\foo$" in done.stdout
+
+
+def test_a_metric_without_numbers_is_told(path: Path, tmp_path: Path, baco: Any) -> None:
+    script = tmp_path / "nan.py"
+    script.write_text("import sys\nfor line in sys.stdin:\n    print('nan')\n")
+    done = baco("report", path, "--judge", "none", "--quality", f"none={sys.executable} {script}")
+    assert done.returncode == 2
+    assert b"none: gave no number for any idea" in done.stderr
 
 
 def test_a_judge_is_checked_anew_for_other_ideas_and_not_with_one_prompt(path: Path, tmp_path: Path) -> None:
@@ -139,11 +168,11 @@ def test_a_judge_is_checked_anew_for_other_ideas_and_not_with_one_prompt(path: P
     for sweep_file, again in ((path, True), (path, False), (other, True)):
         asked.clear()
         side = ScriptedSide("coin.gguf", ["yes", "no"], guess)
-        report.by_judge(sweep.read(sweep_file), side, "coin", Memory(tmp_path / "m"), report.Measured(), print)
+        report.by_judge(swept.read(sweep_file), side, "coin", Memory(tmp_path / "m"), report.Measured(), print)
         assert bool(asked) == again
     written(planned(prompts=1), tmp_path / "one")
     measured = report.Measured()
-    report.by_judge(sweep.read(tmp_path / "one"), side, "coin", Memory(tmp_path / "m"), measured, print)
+    report.by_judge(swept.read(tmp_path / "one"), side, "coin", Memory(tmp_path / "m"), measured, print)
     assert "With one prompt it can't be told" in measured.notes[0]
 
 

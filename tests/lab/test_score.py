@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from baco_local.errors import UsageProblem
 from baco_local.lab.lexical import lexical
 from baco_local.lab.scoring import texts_of
 
@@ -53,3 +54,23 @@ def test_what_is_no_list_of_texts(tmp_path: Path, baco: Any, content: str, says:
     done = baco("score", tmp_path / "f")
     assert done.returncode == 2
     assert says in done.stderr.decode()
+
+
+def test_long_lists_and_a_mark_at_the_beginning(tmp_path: Path, baco: Any) -> None:
+    words = "sea tide moon wolf light boat rope salt wind storm".split()
+    lines = [" ".join(words[(at * step) % 10] for step in range(1, 13)) for at in range(3000)]
+    (tmp_path / "many").write_text("\n".join(lines))
+    assert baco("score", tmp_path / "many", "--lexical", timeout=60).returncode == 0
+    (tmp_path / "bom").write_text(
+        '{"prompt": "a", "text": "x y"}\n{"prompt": "a", "text": "x y"}\n', encoding="utf-8-sig"
+    )
+    assert b"2 texts\n" in baco("score", tmp_path / "bom", "--lexical").stdout
+
+
+def test_generations_and_prompts_are_texts_too() -> None:
+    assert texts_of(['{"prompt": "p", "generations": ["x", "y"]}'], "f") == {"p": ["x", "y"]}
+    assert texts_of(['{"id": "1", "prompt": "p"}', '{"id": "2", "prompt": "q"}'], "f") == {"": ["p", "q"]}
+    with pytest.raises(UsageProblem, match="is a sweep"):
+        texts_of(['{"sweep": 1}'], "f")
+    with pytest.raises(UsageProblem, match="which is no text"):
+        texts_of(['{"text": "\\ud800"}'], "f")

@@ -15,8 +15,8 @@ import pytest
 from scripted import END, ScriptedSide, engine
 
 from baco_local.collaboration.settings import Request, Sampling, Steering
-from baco_local.errors import UsageProblem
-from baco_local.lab import sweep
+from baco_local.errors import Problem, UsageProblem
+from baco_local.lab import sweep, swept
 from baco_local.lab.grid import METHODS, grid
 from baco_local.lab.prompts import Prompt, prompts_of, read_prompts
 
@@ -116,7 +116,7 @@ def test_prompts_that_are_none(tmp_path: Path, content: bytes, says: str) -> Non
 def test_a_sweep_has_every_setting_of_every_prompt(tmp_path: Path) -> None:
     plan = planned()
     assert written(plan, tmp_path / "s") == 0
-    found = sweep.read(tmp_path / "s")
+    found = swept.read(tmp_path / "s")
     assert list(found.prompts) == ["p0", "p1", "p2"]
     assert len(found.ideas) == 3 * 8
     assert all(len(ideas) == 3 for ideas in found.ideas.values())
@@ -152,7 +152,7 @@ def test_every_character_that_ends_a_line_somewhere_stays_inside_one(tmp_path: P
     written(plan, tmp_path / "s")
     content = (tmp_path / "s").read_text()
     (tmp_path / "s").write_text(content.replace('"text": " sea', f'"text": "{odd[:7]} sea'), newline="\n")
-    found = sweep.read(tmp_path / "s")
+    found = swept.read(tmp_path / "s")
     assert list(found.prompts.values()) == [odd, "x"]
     (tmp_path / "prompts").write_text("one \u2028 two\r\nthree\x0bfour\r\n", newline="")
     assert [prompt.prompt for prompt in read_prompts(tmp_path / "prompts")] == ["one \u2028 two", "three\x0bfour"]
@@ -165,7 +165,7 @@ def test_a_stop_drops_what_is_half_done_and_keeps_the_rest(tmp_path: Path) -> No
         for kept in sweep.write(plan, scripted(), file, 0, stopped):
             if kept:
                 stopped.set()
-    assert list(sweep.read(tmp_path / "s").prompts) == ["p0"]
+    assert list(swept.read(tmp_path / "s").prompts) == ["p0"]
     assert written(plan, tmp_path / "s") == 1
 
 
@@ -173,7 +173,7 @@ def test_many_settings_are_written_in_several_blocks(tmp_path: Path) -> None:
     plan = planned(k=100, prompts=1)
     assert [len(settings) for _, settings in plan.blocks] == [5, 3]
     written(plan, tmp_path / "s")
-    found = sweep.read(tmp_path / "s")
+    found = swept.read(tmp_path / "s")
     assert len(found.ideas["p0", "base-whole", 1.0]) == 100
 
 
@@ -208,6 +208,37 @@ def test_a_damaged_line_costs_nothing_that_stands_behind_it(tmp_path: Path) -> N
     assert (tmp_path / "s").read_bytes() == b"".join(lines)
 
 
+@pytest.mark.parametrize("deed", ["emptied", "removed", "replaced"])
+def test_a_file_that_others_change_meanwhile_is_not_written_to(tmp_path: Path, deed: str) -> None:
+    path = tmp_path / "s"
+    file, _ = sweep.opened(planned(), path)
+    writing = sweep.write(planned(), scripted(), file, 0, threading.Event())
+    while not next(writing):
+        pass
+    if deed == "emptied":
+        os.truncate(path, 0)
+    else:
+        path.unlink()
+    if deed == "replaced":
+        path.write_text("somebody's")
+    with file, pytest.raises(Problem, match="was changed by another program"):
+        list(writing)
+    if path.exists():
+        assert path.read_text() == ("somebody's" if deed == "replaced" else "")
+
+
+@pytest.mark.parametrize("line", ["[]", "5", "[" * 5000, '{"prompt": "p0", "method": "p", "value": 0.2, "index": 0}'])
+def test_lines_that_are_no_ideas_are_told_by_their_number(tmp_path: Path, line: str) -> None:
+    written(planned(), tmp_path / "s")
+    lines = (tmp_path / "s").read_text().split("\n")
+    lines[1] = line
+    (tmp_path / "s").write_text("\n".join(lines))
+    with pytest.raises(UsageProblem, match="line 2 is damaged"):
+        sweep.opened(planned(), tmp_path / "s")
+    with pytest.raises(UsageProblem, match="line 2: is no idea"):
+        swept.read(tmp_path / "s")
+
+
 def test_what_is_known_of_a_models_file_may_grow(tmp_path: Path) -> None:
     plan = replace(planned(), files={"base": {"size": 1, "sha256": None}})
     written(plan, tmp_path / "s")
@@ -235,12 +266,12 @@ def test_what_is_known_of_a_models_file_may_grow(tmp_path: Path) -> None:
 def test_files_that_are_no_sweep(tmp_path: Path, content: bytes, says: str) -> None:
     (tmp_path / "s").write_bytes(content)
     with pytest.raises(UsageProblem, match=says):
-        sweep.read(tmp_path / "s")
+        swept.read(tmp_path / "s")
     written(planned(), tmp_path / "broken")
     with (tmp_path / "broken").open("ab") as file:
         file.write(b'{"prompt": "p0"}\n')
     with pytest.raises(UsageProblem, match="line 74: is no idea"):
-        sweep.read(tmp_path / "broken")
+        swept.read(tmp_path / "broken")
 
 
 def test_a_real_sweep_killed_half_way_and_gone_on_with_is_the_same(starter: dict[str, Path], tmp_path: Path) -> None:
