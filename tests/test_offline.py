@@ -49,6 +49,7 @@ def commands(starter: dict[str, Path], tmp_path: Path) -> dict[str, list[Any]]:
         "bench": ["--variants", 1, "--rounds", 1, "--max-tokens", 48, *files],
         "models": ["add", "mine", *files],
         "doctor": [],
+        "manual": [],
         "score": [tmp_path / "ideas.txt"],
         "sweep": ["--limit", 2, "-k", 2, "--max-tokens", 4, "--methods", "p", "-o", tmp_path / "sweep.jsonl", *files],
         "report": [tmp_path / "sweep.jsonl", *files],

@@ -21,6 +21,7 @@ from baco_local.cli import (
     exchange,
     history,
     ideas,
+    manual,
     marks,
     models,
     pull,
@@ -56,10 +57,13 @@ COMMANDS = (
     *(marks.star, marks.unstar, marks.tag, marks.note, marks.rm),
     *(exchange.export, exchange.read, exchange.backup),
     *(pull.command, models.command, doctor.command, bench.command),
-    *(score.command, sweep.command, report.command, calibrate.command, rate.command),
+    *(score.command, sweep.command, report.command, calibrate.command, rate.command, manual.command),
 )
 for command in COMMANDS:
     cli.add_command(command)
+
+
+COMPLETION = "_BACO_LOCAL_COMPLETE"
 
 
 def code_of(arguments: list[str]) -> int:
@@ -77,6 +81,10 @@ def run(arguments: list[str]) -> int:
     try:
         if sys.stdout is None:
             return complain("stdout is closed, so there is nowhere to write to", 2)
+        if asked := os.environ.get(COMPLETION):  # a shell's, for what could come next
+            from click.shell_completion import shell_complete
+
+            return shell_complete(cli, {}, "baco-local", COMPLETION, asked)
         # not cli.main(): that one turns a closed pipe into exit code 1 on its own
         with cli.make_context("baco-local", arguments) as context:
             code = cli.invoke(context)
