@@ -82,6 +82,8 @@ def write(plan: Plan, engine: Any, file: BinaryIO, done: int, stopped: Any) -> I
     """Writes the blocks from number `done` on; gives False for each idea as it ends, True once its block is in the file. engine: the pair's. stopped: an Event; once it
     is set, the block that is being written is dropped. Raises the session's problem."""
     for number, (prompt, settings) in list(enumerate(plan.blocks))[done:]:
+        if stopped.is_set():
+            return
         engine.forget()
         beginnings = [Beginning(steering=one.steering) for one in settings for _ in range(plan.request.n)]
         # seeds differ by block, so that two settings of one prompt that are in different ones share no draws
