@@ -1,7 +1,7 @@
 """The knob: one scale from 0 (aligned) to 1 (base), on which 0.3 means the same for every router of every calibrated pair.
 
-Where it was measured which share of tokens base writes at which threshold, the knob is that share; beyond what was measured it goes on to the
-router's own ends. Without a measurement it is the router's own scale (`Router.at`).
+Where it was measured which share of tokens base writes at which threshold, the knob is that share; beyond what was
+measured it goes on to the router's own ends. Without a measurement it is the router's own scale (`Router.at`).
 """
 
 from baco_local.catalog.entries import Calibration, PairEntry

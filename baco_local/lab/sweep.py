@@ -8,11 +8,13 @@ and begins as if it were the first: so a sweep that was broken off anywhere ends
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from baco_local.collaboration.engine import Engine
 from baco_local.collaboration.events import Ended, Failed, Summary
 from baco_local.collaboration.session import Session
 from baco_local.collaboration.settings import MAX_VARIANTS, Request
@@ -78,9 +80,10 @@ class Plan:
         }
 
 
-def write(plan: Plan, engine: Any, file: BinaryIO, done: int, stopped: Any) -> Iterator[bool]:
-    """Writes the blocks from number `done` on; gives False for each idea as it ends, True once its block is in the file. engine: the pair's. stopped: an Event; once it
-    is set, the block that is being written is dropped. Raises the session's problem."""
+def write(plan: Plan, engine: Engine, file: BinaryIO, done: int, stopped: threading.Event) -> Iterator[bool]:
+    """Writes the blocks from number `done` on; gives False for each idea as it ends, True once its block is in the file.
+    stopped: once it is set, the block that is being written is dropped. Raises the session's problem, or a Problem where
+    another program changes the file."""
     for number, (prompt, settings) in list(enumerate(plan.blocks))[done:]:
         if stopped.is_set():
             return
