@@ -13,6 +13,9 @@ def run() -> None:
         from baco_local.cli.main import code_of
 
         code = code_of(sys.argv[1:])
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: Python would die of it while it ends
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:

@@ -153,7 +153,7 @@ def interrupts(count: int, seed: int = 0) -> None:
             codes[str(child.returncode)] += 1
             early = child.returncode in (-signal.SIGINT, 1) and after < 0.15  # Python's own beginning
             if child.returncode not in (0, 130) and not early:
-                print(f"{one} after {after:.2f} s: exit code {child.returncode}, {said.decode()[-300:]}", flush=True)
+                print(f"{one} after {after:.2f} s: exit code {child.returncode}, {said.decode()[-300:]!r}", flush=True)
             if b"Traceback" in said and not early:
                 print(f"{one} after {after:.2f} s: {said.decode()[-600:]}", flush=True)
     print(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from compiler import COMPILER, needs_compiler
 
 PROMPT = "A title for a novel about tides"
 FIELDS = "id index prompt text seed pair router threshold tokens base_share stop seconds".split()
@@ -57,6 +58,7 @@ def test_both_kernels_write_the_same(baco: Any, files: list[Any]) -> None:
     assert texts[0] == texts[1]
 
 
+@needs_compiler
 def test_who_computes_the_products_is_said_and_can_be_switched_off(baco: Any) -> None:
     found = [json.loads(baco("doctor", "--json", env=env).stdout) for env in ({}, {"BACO_LOCAL_PRODUCTS": "off"})]
     own, off = (one["llama.cpp"]["products of few rows"]["said"] for one in found)
@@ -345,7 +347,7 @@ def test_models_and_doctor_speak_json_and_text(baco: Any) -> None:
     assert listed["pairs"][0]["name"] == "starter"
     found = json.loads(baco("doctor", "--json").stdout)
     assert found["llama.cpp"]["llama-cpp-python"]["said"].startswith("0.3.")
-    assert found["program"]["kernel"]["verdict"] == "ok"
+    assert found["program"]["kernel"]["verdict"] == ("ok" if COMPILER else "slow")
     assert found["pairs"]["models"] == {
         "said": "no pair is here yet",
         "verdict": "missing",

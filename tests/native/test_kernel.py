@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from compiler import needs_compiler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -176,6 +177,7 @@ def test_rows_that_do_not_lie_in_memory_as_the_kernel_reads_them_are_refused() -
             addresses(rows)
 
 
+@needs_compiler
 def test_the_library_is_built_and_its_layout_is_ours() -> None:
     lib = library()
     assert lib is not None, "the C kernel is not built; install with a C compiler"
