@@ -35,7 +35,7 @@ DOTS_PER_INCH = 110
 def demand() -> None:
     """Raises UsageProblem where matplotlib is not installed."""
     if importlib.util.find_spec("matplotlib") is None:
-        raise UsageProblem('the report needs the extra: pip install "baco-local[lab]"')
+        raise UsageProblem('the report needs the extra: pip install ".[lab]", in the copy of the repository')
 
 
 def figure(columns: int, rows: int, width: float, height: float) -> tuple[Any, np.ndarray]:

@@ -50,7 +50,7 @@ def embedder() -> Embedder:
     spec = importlib.util.find_spec("wordllama")
     folders = list(spec.submodule_search_locations or ()) if spec else []
     if not folders or not (Path(folders[0]) / WEIGHTS).exists():
-        raise UsageProblem('the semantic metrics need the extra: pip install "baco-local[lab]"')
+        raise UsageProblem('the semantic metrics need the extra: pip install ".[lab]", in the copy of the repository')
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
