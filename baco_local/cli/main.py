@@ -119,9 +119,10 @@ def complain(message: str, code: int, hint: str = "") -> int:
 
 
 def hint(error: click.ClickException) -> str:
-    if "unexpected extra argument" in error.format_message():
-        return 'a prompt of several words goes in quotes: baco-local ideas "Names for a boat"'
     context = getattr(error, "ctx", None)
+    prompted = context and context.command.name in ("ideas", "tui")  # where words without quotes are a prompt
+    if prompted and "unexpected extra argument" in error.format_message():
+        return 'a prompt of several words goes in quotes: baco-local ideas "Names for a boat"'
     return f"see: {context.command_path} --help" if context else ""
 
 

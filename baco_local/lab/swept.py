@@ -39,7 +39,7 @@ def read(path: Path) -> Sweep:
         # by newlines alone: a model also writes the other characters that end a line
         lines = path.read_bytes().decode("utf-8", "replace").split("\n")
     except OSError as error:
-        raise UsageProblem(f"{path}: can't be read ({error.strerror})") from None
+        raise UsageProblem(f"{path}: can't be read ({error.strerror}); a sweep is made by: baco-local sweep") from None
     try:
         header = json.loads(lines[0])
         if header["sweep"] != FORM:
