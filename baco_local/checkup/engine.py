@@ -15,10 +15,10 @@ from baco_local import __version__, native
 from baco_local.checkup.line import MISSING, SLOW, Line
 from baco_local.checkup.machine import cpu_flags
 from baco_local.runtime import machine
+from baco_local.runtime.library import REBUILD
 from baco_local.text import one_line
 
 PATIENCE = 60  # seconds
-REBUILD = "pip install --force-reinstall --no-deps --no-cache-dir --no-binary llama-cpp-python 'llama-cpp-python>=0.3.35,<0.4'"
 # Instruction sets that matter for speed: llama.cpp's name, the CPU's flag in /proc/cpuinfo
 FEATURES = {
     "AVX2": "avx2",

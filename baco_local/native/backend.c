@@ -1,141 +1,28 @@
-/* An accelerator for ggml (as its BLAS one is) that computes the matrix products of matmul.c on
- * the threads that ggml computes on. It is registered with ggml's public function; from then on
+/* An accelerator for ggml (as its BLAS one is) that computes the matrix products of products.c
+ * on the threads that ggml computes on. It is registered with ggml's public function; from then on
  * every context of this process sends it the products it says it supports, while it is enabled.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ggml_abi.h"
-#include "matmul.h"
 #include "parallel.h"
+#include "products.h"
 
 #ifdef _WIN32
 #define API __declspec(dllexport)
-#define give_way() (void)0
 #else
-#include <sched.h>
 #define API __attribute__((visibility("default")))
-#define give_way() sched_yield()
 #endif
 
-enum { FEWEST_ROWS = 2, MOST_ROWS = 4096, PATIENCE = 10000 };
+enum { FEWEST_ROWS = 2, MOST_ROWS = 4096 };
 
 static ggml_functions ggml;
 static int multiply;                   /* the operation's number in ggml_op */
 static int enabled;
 static long long products; /* computed so far, for tests */
 
-/* Functions for 16 rows at once (lanes 0 where the machine has none) and for up to 8. */
-typedef struct {
-    product_functions wide, narrow;
-} choice;
-
 static choice best;
-
-static int choose(const char *level, choice *c)
-{
-#ifdef BACO_X86
-    __builtin_cpu_init();
-    const int any = !*level, avx512 = any || !strcmp(level, "avx512");
-    if (avx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512bw")) {
-        *c = (choice){PRODUCTS(vnni512, 16), PRODUCTS(vnni256, 8)};
-        return 1;
-    }
-#ifdef BACO_AVXVNNI
-    if (any && __builtin_cpu_supports("avxvnni") && __builtin_cpu_supports("fma")) {
-        *c = (choice){{0}, PRODUCTS(avxvnni, 8)};
-        return 1;
-    }
-#endif
-    if ((any || !strcmp(level, "avx2")) && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        *c = (choice){{0}, PRODUCTS(avx2, 8)};
-        return 1;
-    }
-#endif
-    (void)level, (void)c;
-    return 0;
-}
-
-/* The rows of one product in one or two parts: whole wide groups, and the rest. */
-typedef struct {
-    product parts[2];
-    product_functions functions[2];
-    int n_parts, rows, chunk;
-    int next_row, ready_rows, next_column; /* handed out to the threads */
-} job;
-
-static void work(void *data)
-{
-    job *j = data;
-    for (int r; (r = __atomic_fetch_add(&j->next_row, 1, __ATOMIC_RELAXED)) < j->rows;) {
-        const int second = r >= j->parts[0].rows;
-        j->functions[second].quantise(&j->parts[second], second ? r - j->parts[0].rows : r);
-        __atomic_fetch_add(&j->ready_rows, 1, __ATOMIC_RELEASE);
-    }
-    for (int turns = 0; __atomic_load_n(&j->ready_rows, __ATOMIC_ACQUIRE) < j->rows; turns++)
-        if (turns > PATIENCE) /* another program has the other thread's core */
-            give_way();
-    const int n = j->parts[0].n;
-    for (int c; (c = __atomic_fetch_add(&j->next_column, j->chunk, __ATOMIC_RELAXED)) < n;)
-        for (int i = c; i < c + j->chunk && i < n; i += COLUMNS)
-            for (int part = 0; part < j->n_parts; part++)
-                j->functions[part].tile(&j->parts[part], i);
-}
-
-typedef struct {
-    int threads;
-    void *memory;
-    size_t size;
-} scratch;
-
-static int compute_product(scratch *s, const choice *c, tensor *t)
-{
-    const tensor *w = t->src[0], *x = t->src[1];
-    const int rows = (int)x->ne[1], over = rows % 16;
-    const int first = c->wide.lanes ? rows - (over <= 8 ? over : 0) : rows;
-    job j = {.rows = rows, .n_parts = 0};
-    const product whole = {.type = w->type, .k = (int)w->ne[0], .n = (int)w->ne[1], .weights = w->data, .row_bytes = w->nb[1],
-                           .x = x->data, .x_stride = x->nb[1] / 4, .out = t->data, .out_stride = t->nb[1] / 4};
-    for (int at = 0; at < rows; j.n_parts++) {
-        product *p = &j.parts[j.n_parts];
-        *p = whole;
-        j.functions[j.n_parts] = c->wide.lanes && at < first ? c->wide : c->narrow;
-        p->rows = at < first ? first : rows - at;
-        p->x += (size_t)at * p->x_stride;
-        p->out += (size_t)at * p->out_stride;
-        at += p->rows;
-    }
-    size_t need = 0, sizes[2];
-    for (int part = 0; part < j.n_parts; part++) {
-        const size_t lanes = (size_t)j.functions[part].lanes;
-        const size_t padded = ((size_t)j.parts[part].rows + lanes - 1) / lanes * lanes * (size_t)whole.k;
-        need += sizes[part] = padded + 2 * (padded / 32 * sizeof(float)); /* whole cache lines */
-    }
-    if (need > s->size) {
-        free(s->memory);
-        s->size = 0;
-        s->memory = calloc(1, need + 64);
-        if (!s->memory)
-            return NO_MEMORY;
-        s->size = need;
-    }
-    uint8_t *room = (uint8_t *)(((uintptr_t)s->memory + 63) & ~(uintptr_t)63);
-    for (int part = 0; part < j.n_parts; part++) {
-        product *p = &j.parts[part];
-        const size_t padded = sizes[part] / 5 * 4; /* bytes; a fifth is for the two floats per 32 */
-        p->acts = room;
-        p->scales = (float *)(room + padded);
-        p->sums = p->scales + padded / 32;
-        room += sizes[part];
-    }
-    /* chunks small enough for both threads to end together, and never a part of a tile */
-    j.chunk = whole.n / (s->threads * 8) / COLUMNS * COLUMNS;
-    j.chunk = j.chunk < COLUMNS ? COLUMNS : j.chunk > 1024 ? 1024 : j.chunk;
-    run_parallel(work, &j, s->threads);
-    products++;
-    return SUCCESS;
-}
 
 void run_parallel(void (*function)(void *), void *data, int threads)
 {
@@ -154,6 +41,7 @@ static int graph_compute(backend *b, void *graph)
         const int status = compute_product(b->context, &best, t);
         if (status != SUCCESS)
             return status;
+        products++;
     }
     return SUCCESS;
 }
@@ -238,48 +126,6 @@ static void *proc_address(registry *r, const char *name)
 static registry the_registry = {.api_version = API_VERSION,
                                 .iface = {registry_name, device_count, get_device, proc_address}};
 
-/* Do ggml's own CPU backend and a product made by it look as ggml_abi.h says? NULL, or what doesn't. */
-static const char *difference(void)
-{
-    registry *cpu = ggml.backend_reg_by_name("CPU");
-    if (!cpu || cpu->api_version != API_VERSION)
-        return "another backend interface";
-    device *d = ggml.reg_dev_get(cpu, 0);
-    if (cpu->iface.get_device(cpu, 0) != d || d->reg != cpu || d->iface.get_name(d) != ggml.dev_name(d) || d->iface.get_type(d) != 0 ||
-        d->iface.get_host_buffer_type || !d->iface.supports_op || !d->iface.supports_buft || d->iface.offload_op ||
-        d->iface.event_new || d->iface.event_free || d->iface.event_synchronize)
-        return "another device interface";
-    backend *b = ggml.dev_init(d, NULL);
-    if (!b)
-        return "no CPU backend";
-    const int alike = b->dev == d && b->iface.get_name && b->iface.free && !b->iface.set_tensor_async && !b->iface.get_tensor_async &&
-                      !b->iface.set_tensor_2d_async && !b->iface.get_tensor_2d_async && !b->iface.cpy_tensor_async &&
-                      !b->iface.synchronize && b->iface.plan_create && b->iface.plan_free && !b->iface.plan_update &&
-                      b->iface.plan_compute && b->iface.graph_compute && !b->iface.event_record && !b->iface.event_wait;
-    ggml.backend_free(b);
-    if (!alike)
-        return "another backend interface";
-    static const struct { int type; const char *name; size_t bytes; } types[] = {
-        {Q4_1, "q4_1", 160}, {Q5_0, "q5_0", 176}, {Q8_0, "q8_0", 272}, {Q6_K, "q6_K", 210}, {F32, "f32", 1024}};
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(ggml.type_name(types[i].type), types[i].name) || ggml.row_size(types[i].type, 256) != types[i].bytes)
-            return "another format of weights";
-    void *context = ggml.init((context_parameters){1 << 20, NULL, false});
-    if (!context)
-        return "no memory";
-    const tensor *w = ggml.new_tensor_2d(context, Q8_0, 64, 48), *x = ggml.new_tensor_2d(context, F32, 64, 3);
-    tensor *t = ggml.mul_mat(context, (tensor *)w, (tensor *)x);
-    void *graph = ggml.new_graph(context);
-    ggml.build_forward_expand(graph, t);
-    const int same = t->src[0] == w && t->src[1] == x && !t->src[2] && w->type == Q8_0 && w->ne[0] == 64 && w->ne[1] == 48 && w->ne[3] == 1 &&
-                     w->nb[0] == 34 && w->nb[1] == 68 && t->ne[0] == 48 && t->ne[1] == 3 && t->nb[1] == 192 && t->type == F32 && t->data &&
-                     (uint8_t *)t->data > (uint8_t *)t && !t->view_src && !t->buffer && !strcmp(t->name, "node_0") && t->flags & COMPUTE &&
-                     !strcmp(ggml.op_desc(t), "MUL_MAT") && ggml.graph_n_nodes(graph) == 1 && ggml.graph_node(graph, 0) == t;
-    multiply = t->op;
-    ggml.free(context);
-    return same ? NULL : "another layout of tensors";
-}
-
 /* Registers the accelerator, once. level: as for baco_kernel_new. NULL, or why there is none. */
 API const char *baco_products_register(const ggml_functions *functions, const char *level)
 {
@@ -287,9 +133,9 @@ API const char *baco_products_register(const ggml_functions *functions, const ch
     if (done)
         return NULL;
     ggml = *functions;
-    if (!level || !choose(level, &best))
+    if (!level || !choose_products(level, &best))
         return "no instructions for it";
-    const char *problem = difference();
+    const char *problem = abi_difference(&ggml, &multiply);
     if (problem)
         return problem;
     the_device.reg = &the_registry;
@@ -316,7 +162,7 @@ API int baco_products_compute(int type, int k, int n, int rows, const uint8_t *w
                               float *out, const char *level)
 {
     choice c;
-    if (!choose(level, &c))
+    if (!choose_products(level, &c))
         return -1;
     tensor w = {.type = type, .ne = {k, n, 1, 1}, .nb = {0, row_bytes}, .data = (void *)(uintptr_t)weights};
     tensor a = {.type = F32, .ne = {k, rows, 1, 1}, .nb = {4, (size_t)k * 4}, .data = (void *)(uintptr_t)x};

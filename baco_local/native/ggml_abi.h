@@ -1,6 +1,6 @@
 /* What an accelerator of ggml must know of its structures, which ggml keeps to itself: backend
- * interface 2 (llama-cpp-python 0.3.35 and 0.3.36). backend.c compares all of it with the ggml that
- * is loaded before it uses any.
+ * interface 2 (llama-cpp-python 0.3.35 and 0.3.36). ggml_abi.c compares all of it with the ggml that
+ * is loaded before any is used.
  */
 #ifndef BACO_GGML_ABI_H
 #define BACO_GGML_ABI_H
@@ -86,7 +86,7 @@ typedef struct {
     bool no_alloc;
 } context_parameters;
 
-/* The public functions of ggml that are called, in the order in which matmul.py passes them. */
+/* The public functions of ggml that are called, in the order in which products.py passes them. */
 typedef struct {
     void (*backend_register)(registry *);
     registry *(*backend_reg_by_name)(const char *);
@@ -109,4 +109,8 @@ typedef struct {
     /* of the OpenMP library that ggml itself uses: a second set of threads would fight with its own */
     void (*parallel)(void (*work)(void *), void *data, unsigned threads, unsigned flags);
 } ggml_functions;
+
+/* Do ggml's own CPU backend and a product made by it look as above? NULL, or what doesn't. multiply: set to the
+ * number of the product's operation. */
+const char *abi_difference(const ggml_functions *ggml, int *multiply);
 #endif

@@ -1,6 +1,6 @@
-"""The memory layout that kernel.c and its numpy twin share: token classes, jobs, settings.
+"""The memory layout that the C kernel and its numpy twin share: token classes, jobs, settings.
 
-Names and values repeat those at the top of kernel.c.
+Names and values repeat those of kernel.h.
 """
 
 import struct

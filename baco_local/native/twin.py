@@ -1,4 +1,4 @@
-"""The kernel in plain numpy: what kernel.c computes, for machines without a compiler and for checking it.
+"""The kernel in plain numpy: what kernel.c, draw.c and route.c compute, for machines without a compiler and for checking it.
 
 Both give the same token for the same random number, up to the last bits of a sum: where
 the number falls within about 1e-6 of the border between two tokens they may differ.

@@ -22,6 +22,7 @@ from baco_local.text import clean
 DEBUG, WARN, ERROR, CONTINUED = 1, 3, 4, 5  # ggml_log_level
 M_MMAP_THRESHOLD = -3  # of malloc.h
 SPINS = "1000"  # turns that a thread waits for another one before it sleeps
+REBUILD = "pip install --force-reinstall --no-deps --no-cache-dir --no-binary llama-cpp-python 'llama-cpp-python>=0.3.35,<0.4'"
 LOG_LIMIT = 1 << 20  # bytes after which the log file starts anew
 
 ring: collections.deque[tuple[int, str]] = collections.deque(maxlen=400)
@@ -46,8 +47,7 @@ def llama() -> Any:
         import llama_cpp.llama_cpp as module
     except (ImportError, OSError, RuntimeError) as error:
         raise ModelProblem(
-            f"llama-cpp-python could not be loaded: {error}\n"
-            "reinstall it for this machine: pip install --force-reinstall --no-cache-dir llama-cpp-python"
+            f"llama-cpp-python could not be loaded: {error}\nreinstall it for this machine: {REBUILD}"
         ) from error
     _callback = module.llama_log_callback(_log)
     module.llama_log_set(_callback, None)
@@ -56,8 +56,26 @@ def llama() -> Any:
         # 32 MB for later: 45 MB more when 1, 4, 8 and 16 ideas are asked for one after another.
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
     module.llama_backend_init()
+    if b"AMX_INT8 = 1" in module.llama_print_system_info():
+        _without_amx(module)
     _products.append(products.register(lambda name: _address(module, name)))
     return module
+
+
+def _without_amx(module: Any) -> None:
+    """Lets models be loaded without the formats that llama.cpp would rewrite their weights into.
+
+    AMX's would be its first choice, and the code for it ends the process (SIGILL) where gcc compiled it: most of the
+    configuration is dropped that is written just before the instruction that reads it (llama.cpp pull request 26954).
+    """
+    usual = module.llama_model_default_params
+
+    def parameters() -> Any:
+        given = usual()
+        given.use_extra_bufts = False
+        return given
+
+    module.llama_model_default_params = parameters
 
 
 def _address(module: Any, name: str) -> int | None:

@@ -19,6 +19,7 @@ from baco_local import paths, template
 from baco_local.catalog.facts import header_of
 from baco_local.errors import ModelProblem, Problem, RoomProblem
 from baco_local.runtime import machine
+from baco_local.runtime.library import REBUILD
 from baco_local.runtime.vocabulary import cache_key
 from baco_local.text import one_line
 
@@ -27,8 +28,8 @@ FORMAT = 3  # of the remembered verdicts
 # For one short conversation: seconds, bytes of memory, characters. Real templates take milliseconds.
 TEMPLATE_SECONDS, TEMPLATE_BYTES, TEMPLATE_LENGTH = 5, 1 << 29, 1 << 17
 CRASHES = {-number for name in ("SIGABRT", "SIGSEGV", "SIGFPE") if (number := getattr(signal, name, 0))}
-# Of a build for another CPU, a disk that went away, a closed terminal: none says anything about the file.
-OTHERS_FAULT = {-number for name in ("SIGILL", "SIGBUS", "SIGHUP") if (number := getattr(signal, name, 0))}
+# Of a disk that went away, a closed terminal: neither says anything about the file.
+OTHERS_FAULT = {-number for name in ("SIGBUS", "SIGHUP") if (number := getattr(signal, name, 0))}
 # Every byte that UTF-8 uses: a vocabulary that lacks one throws when it meets it.
 ALPHABET = "".join(map(chr, [*range(1, 0x800), *range(0x800, 0xD800, 61), *range(0xE000, 0x110000, 997)]))
 
@@ -117,6 +118,11 @@ def ask_child(files: Sequence[Path], children: list[subprocess.Popen[bytes]]) ->
         raise KeyboardInterrupt
     if child.returncode == -getattr(signal, "SIGKILL", signal.SIGTERM):
         return {"problem": "the system ended the process that opened it: probably not enough memory", "passing": True}
+    if child.returncode == -getattr(signal, "SIGILL", 4):
+        return {
+            "problem": f"llama.cpp was built for another CPU (illegal instruction)\nreinstall it for this machine: {REBUILD}",
+            "passing": True,
+        }
     if child.returncode in OTHERS_FAULT:
         return {
             "problem": f"llama.cpp could not run here (signal {-child.returncode}); see: baco-local doctor",
