@@ -22,7 +22,11 @@ def folder(kind: str) -> Path:
 
 def made(kind: str, *parts: str) -> Path:
     """The same folder (or one inside it), created, readable by its owner only."""
-    path = folder(kind).joinpath(*parts)
+    return private_folder(folder(kind).joinpath(*parts))
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, created with those above it where they are missing, readable by its owner only."""
     for one in [*reversed(path.parents), path]:
         if not one.exists():  # each of them: `parents=True` would make the upper ones readable by all
             one.mkdir(mode=0o700, exist_ok=True)
@@ -30,10 +34,25 @@ def made(kind: str, *parts: str) -> Path:
     return path
 
 
+def private(path: str, flags: int) -> int:
+    """An `opener` for open(): a file that is made is readable by its owner only."""
+    return os.open(path, flags | os.O_CREAT if flags & (os.O_WRONLY | os.O_RDWR) else flags, 0o600)
+
+
+def part_of(path: Path) -> Path:
+    """Beside `path`, under a name of this thread's own: what will take its place when it is whole."""
+    name = os.fsdecode(os.fsencode(path.name)[:200])  # a file name has at most 255 bytes
+    return path.with_name(f".{name}.{os.getpid()}-{threading.get_ident()}.part")
+
+
+def mode_of(path: Path) -> int:
+    """The permissions of the file that will be replaced, or of one that is made anew."""
+    return path.stat().st_mode & 0o777 if path.exists() else 0o600
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Replaces `path` in one step: a reader or a crash sees the old content or the new, never a part."""
-    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    part, mode = part_of(path), mode_of(path)
     try:
         with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode), "wb") as file:
             file.write(content)

@@ -1,5 +1,8 @@
 """Text as it may reach a screen: no control characters, whatever a model or a file says."""
 
+import json
+from typing import Any
+
 # C0 and C1 without newline and tab: a model that writes an escape sequence must not move the cursor.
 # Neither may one that turns the direction of everything behind it (the marks that Arabic and Hebrew need stay).
 CONTROL = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
@@ -8,6 +11,14 @@ del CONTROL[ord("\n")], CONTROL[ord("\t")]
 
 def clean(text: str) -> str:
     return text.translate(CONTROL)
+
+
+def to_json(value: Any) -> str:
+    """JSON on one line, in which control characters that JSON itself would let pass are escapes. Raises ValueError for NaN."""
+    escapes = {
+        char: f"\\u{char:04x}" for char in CONTROL if char >= 0x7F
+    }  # JSON escapes C0; all of ours stand within texts
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).translate(escapes)
 
 
 def gigabytes(size: int) -> str:

@@ -40,10 +40,11 @@ def write_model(
     bytes_too: bool = True,
     context: int = 4096,
     adds_eos: bool = False,
+    names: Mapping[str, str] | None = None,
 ) -> Path:
     """bigram[i][j]: probability of piece j after piece i; '' stands for the end, "\\n" for the start.
 
-    Rows not given are uniform over the content.
+    Rows not given are uniform over the content. names: what else the file says of itself, by key.
     """
     tokens = vocabulary(content) if bytes_too else [*SPECIAL, *content]
     ids = {piece_of(token): index for index, token in enumerate(tokens)}
@@ -59,7 +60,8 @@ def write_model(
     output[:, : len(tokens)] = logits / np.sqrt(width)
 
     writer = gguf.GGUFWriter(str(path), "llama")
-    writer.add_name("oracle")
+    for key, name in ({"name": "oracle"} | dict(names or {})).items():
+        writer.add_string(f"general.{key}", name)
     writer.add_context_length(context)
     writer.add_embedding_length(width)
     writer.add_block_count(1)

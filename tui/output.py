@@ -1,11 +1,12 @@
 """Pages as files."""
 
-import json
 from pathlib import Path
 
+from baco_local import paths
 from baco_local.errors import UsageProblem
 from baco_local.library import Library
 from baco_local.library.exchange import WRITERS
+from baco_local.text import to_json
 
 from .desk import Page, Take
 from .studio import Studio
@@ -34,7 +35,7 @@ def exported(studio: Studio, path: Path) -> Path:
     names = [take.id for take in to_export(studio.page)]
     text = written(studio.library, studio.page.node, [name for name in names if name], form)
     try:
-        with path.open("x", encoding="utf-8") as file:
+        with open(path, "x", encoding="utf-8", opener=paths.private) as file:
             file.write(text)
     except FileExistsError:
         raise UsageProblem(f"{path} is there already; give another name") from None
@@ -46,5 +47,5 @@ def exported(studio: Studio, path: Path) -> Path:
 def written(library: Library, prompt: str, names: list[str], form: str) -> str:
     nodes = [library.node(name) for name in names]
     if form == "jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in library.export(nodes))
+        return "".join(to_json(row) + "\n" for row in library.export(nodes))
     return WRITERS[form](library.node(prompt), nodes)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from baco_local import __version__
+from baco_local import __version__, paths
 from baco_local.catalog.entries import Source
 from baco_local.catalog.packages import INTERVAL
 from baco_local.catalog.troubles import Stalled, complaint, kinds, passing, pause, status_of
@@ -83,7 +83,7 @@ def fetch(source: Source, offer: Offer, folder: Path, arrived: Callable[[int], N
             other.unlink()  # of a file that has changed since
     waits = iter(LATER_WAITS)
     while True:
-        part.touch()
+        part.touch(0o600)
         before = part.stat().st_size
         try:
             append(source, offer, part, arrived)
@@ -107,8 +107,7 @@ def fetch(source: Source, offer: Offer, folder: Path, arrived: Callable[[int], N
 
 
 def part_of(source: Source, offer: Offer, folder: Path) -> Path:
-    parts = folder / "hub"
-    parts.mkdir(parents=True, exist_ok=True)
+    parts = paths.private_folder(folder / "hub")
     etag = offer.etag
     if not re.fullmatch("[0-9A-Za-z]{1,64}", etag):
         etag = hashlib.sha256(etag.encode()).hexdigest()
@@ -161,7 +160,7 @@ def append(source: Source, offer: Offer, part: Path, arrived: Callable[[int], No
         elif time.monotonic() - since > patience:
             raise Stalled(f"nothing has arrived for {patience:.0f} s")
 
-    with part.open("ab") as file:
+    with open(part, "ab", opener=paths.private) as file:
 
         def download() -> None:
             http_get(

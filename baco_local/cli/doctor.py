@@ -1,11 +1,12 @@
 """`baco-local doctor`: everything a bug report needs, with a verdict per line and the command that mends it."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 from typing import Any
 
 import click
+
+from baco_local.text import to_json
 
 
 @click.command("doctor", short_help="Check versions, hardware, folders and pairs.")
@@ -23,7 +24,7 @@ def command(as_json: bool) -> None:
             }
             for title, lines in found.items()
         }
-        click.echo(json.dumps(record, ensure_ascii=False))
+        click.echo(to_json(record))
         return
     for title, lines in found.items():
         click.echo(title)

@@ -1,7 +1,6 @@
 """`baco-local export`, `import` and `backup`: the library's ideas elsewhere, and back."""
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -10,8 +9,10 @@ from typing import Any, BinaryIO
 
 import click
 
+from baco_local import paths
 from baco_local.cli.history import moment
 from baco_local.errors import DamagedLibrary, LibraryProblem, UsageProblem
+from baco_local.text import to_json
 
 MOST = 10**9  # prompts: all of them
 
@@ -54,7 +55,7 @@ def salvage(library: Any, output: Path) -> None:
         for row in library.salvage():
             lost += row is None
             if row:
-                file.write((json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
+                file.write((to_json(row) + "\n").encode("utf-8", "replace"))
     raise LibraryProblem(
         f"{library.path}: is damaged: {lost} of its nodes could not be read; {output} has all others\n"
         f"then: baco-local backup --restore BACKUP, or move the library away, and: baco-local import {output}"
@@ -74,7 +75,7 @@ def exported(library: Any, prompt: Any, starred: bool, tag: str | None, form: st
 
     ideas = library.ideas(prompt.id, starred=starred, tag=tag)
     if form == "jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in library.export([prompt, *ideas]))
+        return "".join(to_json(row) + "\n" for row in library.export([prompt, *ideas]))
     return WRITERS[form](prompt, ideas) + "\n"
 
 
@@ -93,9 +94,8 @@ def written_to(path: Path | None) -> Iterator[BinaryIO]:
                 yield file
             return
         target = path.resolve()
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        with open(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:
+        part = paths.part_of(target)
+        with open(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, paths.mode_of(target)), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

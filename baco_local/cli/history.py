@@ -1,6 +1,5 @@
 """`baco-local history`, `show` and `search`: what is in the library."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import click
 
 from baco_local.cli.output import MARK, UNMARK, marked
 from baco_local.errors import UsageProblem
+from baco_local.text import to_json
 
 STAR, CROSS = "\u2605 ", "\u2717 "
 WIDTH = 72  # characters of a prompt or an idea in a list
@@ -36,7 +36,7 @@ def history(limit: int, starred: bool, tag: str | None, since: str | None, as_js
                 record = {**record_of(entry.node), "ideas": entry.ideas, "starred_ideas": entry.starred}
                 if starred or tag:
                     record["marked"] = [record_of(idea) for idea in ideas]
-                click.echo(json.dumps(record, ensure_ascii=False))
+                click.echo(to_json(record))
                 continue
             stars = f", {entry.starred} starred" if entry.starred else ""
             count = f"{entry.ideas} idea{'s' * (entry.ideas != 1)}{stars}"
@@ -62,7 +62,7 @@ def show(id: str, trace: bool, as_json: bool) -> None:
                 record = record_of(node)
                 if trace:
                     record["trace"] = [token_of(token) for token in library.trace(node.id)]
-                click.echo(json.dumps(record, ensure_ascii=False))
+                click.echo(to_json(record))
         elif len(nodes) > 1:
             for node, depth in in_order(nodes):
                 click.echo("  " * depth + line_of(node))
@@ -93,7 +93,7 @@ def search(words: tuple[str, ...], limit: int, starred: bool, as_json: bool) -> 
     for hit in hits:
         if as_json:
             excerpt = hit.excerpt.replace(nodes.MARK, "").replace(nodes.UNMARK, "")
-            click.echo(json.dumps({**record_of(hit.node), "excerpt": excerpt}, ensure_ascii=False))
+            click.echo(to_json({**record_of(hit.node), "excerpt": excerpt}))
             continue
         excerpt = " ".join(hit.excerpt.split())
         excerpt = excerpt.replace(nodes.MARK, MARK if lit else "").replace(nodes.UNMARK, UNMARK if lit else "")

@@ -8,6 +8,7 @@ import click
 from baco_local import text
 from baco_local.cli.options import chosen, of_files
 from baco_local.errors import UsageProblem
+from baco_local.text import to_json
 
 
 @click.group("models", invoke_without_command=True, short_help="List pairs, look at one, add your own.")
@@ -58,7 +59,7 @@ def show(name: str | None, as_json: bool, **given: Any) -> None:
     if entry.ready or entry.origin == GIVEN or own(found):
         found |= details(entry)
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        click.echo(to_json(found))
         return
     say(f"{found['name']}: {state(found)}")
     for key, said in (

@@ -1,6 +1,5 @@
 """Where a command's words go: data to stdout or a file, narration to stderr, a status line on a terminal."""
 
-import json
 import os
 import sys
 import time
@@ -10,7 +9,9 @@ from typing import Any, BinaryIO
 
 import click
 
+from baco_local import paths
 from baco_local.errors import UsageProblem
+from baco_local.text import to_json
 
 MARK, UNMARK = "\x1b[4;36m", "\x1b[0m"  # underlined and cyan: visible without colours too
 CLEAR = "\r\x1b[2K"
@@ -18,8 +19,8 @@ INTERVAL = 0.2  # seconds between two status lines
 
 
 class Output:
-    """Data goes to stdout, or with a path to FILE.part, which becomes FILE at the end (also of an
-    interrupted run). `marks`: are base's words marked?"""
+    """Data goes to stdout, or with a path to a hidden file beside it, which takes its place at the end (also
+    of an interrupted run). `marks`: are base's words marked?"""
 
     def __init__(self, path: Path | None, quiet: bool, total: int) -> None:
         if path and str(path) == "/dev/stdout":
@@ -33,7 +34,7 @@ class Output:
         regular = (
             path and not system and (path.is_file() or not path.exists())
         )  # a device or a fifo is written to as it is
-        self.part = path.with_name(path.name + ".part") if path and regular else None
+        self.part = paths.part_of(path) if path and regular else None
         self.file: BinaryIO = sys.stdout.buffer
         self.marks = not path and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         self.live = not quiet and sys.stderr is not None and sys.stderr.isatty()
@@ -45,7 +46,7 @@ class Output:
             if self.path.is_dir():
                 raise UsageProblem(f"{self.path}: is a folder; give a file to write to")
             try:
-                self.file = self.part.open("wb") if self.part else self.path.open("ab")
+                self.file = open(self.part, "wb", opener=paths.private) if self.part else self.path.open("ab")
             except OSError as error:
                 raise UsageProblem(f"{self.path}: can't be written ({error.strerror})") from None
         return self
@@ -58,6 +59,7 @@ class Output:
             self.file.close()
         if self.path and self.part:
             if self.done:
+                os.chmod(self.part, paths.mode_of(self.path))
                 os.replace(self.part, self.path)
             else:
                 self.part.unlink(missing_ok=True)
@@ -68,7 +70,7 @@ class Output:
         self.file.flush()
 
     def write_json(self, record: dict[str, Any]) -> None:
-        self.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+        self.write(to_json(record) + "\n")
 
     def say(self, line: str) -> None:
         """A line of narration; '' only makes room for what another one says."""

@@ -1,6 +1,5 @@
 """`baco-local rate`: which of two settings' ideas you prefer, without knowing which is which."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import click
 
 from baco_local.errors import UsageProblem
-from baco_local.text import clean
+from baco_local.text import clean, to_json
 
 ANSWERS = {"1": 1, "2": -1, "0": 0, "=": 0}
 ASKED = {
@@ -48,7 +47,7 @@ def command(sweep_file: Path, one: str, two: str, **given: Any) -> None:
     found = rating.preferences(answers)
     if given["as_json"]:
         record = {"one": names[0], "two": names[1], "questions": {key: value.record() for key, value in found.items()}}
-        click.echo(json.dumps(record, ensure_ascii=False))
+        click.echo(to_json(record))
         return
     click.echo(clean("\n".join(lines(names, found))))
 

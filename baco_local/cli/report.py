@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from baco_local import paths
 from baco_local.cli.options import A_FILE, chosen, of_a_pair, opened
 from baco_local.cli.output import CLEAR
 from baco_local.errors import Problem, UsageProblem
@@ -135,7 +136,7 @@ def entry_of(found: Any, given: dict[str, Any]) -> Any:
 
 def made(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        paths.private_folder(folder)
     except OSError as error:
         raise Problem(f"{folder}: can't be made ({error.strerror})") from None
 

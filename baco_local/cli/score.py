@@ -1,10 +1,11 @@
 """`baco-local score`: how diverse a list of texts is."""
 
-import json
 from pathlib import Path
 from typing import IO
 
 import click
+
+from baco_local.text import to_json
 
 
 @click.command("score", short_help="How diverse a list of texts is.")
@@ -20,7 +21,7 @@ def command(file: IO[str], as_json: bool, only_lexical: bool) -> None:
     groups = texts_of(file, Path(file.name).name)
     found = score(groups, semantic=not only_lexical)
     if as_json:
-        click.echo(json.dumps(found.record(), ensure_ascii=False))
+        click.echo(to_json(found.record()))
         return
     many = f", the mean of {len(groups)} prompts" if len(groups) > 1 else ""
     click.echo(f"{sum(map(len, groups.values()))} texts{many}")

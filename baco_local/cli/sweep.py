@@ -78,7 +78,7 @@ def write(plan: Any, entry: Any, path: Path, given: dict[str, Any], hint: str) -
     from baco_local.lab import sweep
 
     try:
-        with FileLock(paths.made("data") / "sweep.lock", timeout=0):
+        with FileLock(paths.made("data") / "sweep.lock", timeout=0, mode=0o600):
             sweep.looked(plan, path)  # what is wrong with it is told before the models are loaded
             with opened(given, entry, given["threads"], widest(plan)) as pair:
                 file, done = sweep.opened(plan, path)

@@ -2,11 +2,13 @@
 
 import importlib.util
 import io
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from baco_local import paths
 from baco_local.collaboration.routers import ROUTERS
 from baco_local.errors import UsageProblem
 from baco_local.lab.frontier import Frontier, axes, undominated
@@ -40,6 +42,9 @@ def demand() -> None:
 
 def figure(columns: int, rows: int, width: float, height: float) -> tuple[Any, np.ndarray]:
     """A figure without a window, and its (rows, columns) axes."""
+    os.environ.setdefault(
+        "MPLCONFIGDIR", str(paths.made("cache", "matplotlib"))
+    )  # where it remembers the fonts it found
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -69,7 +74,7 @@ def style(methods: Sequence[str], method: str) -> dict[str, Any]:
     }
 
 
-def paths(points: Points, found: Frontier) -> bytes:
+def frontiers(points: Points, found: Frontier) -> bytes:
     """Quality against diversity, both as means of what is normalised over the pool: each method's settings, from safe to wild,
     are a path. The pool's frontier of these means is the grey line."""
     drawn, grid = figure(2, 1, 12, 5.6)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from baco_local import paths
 from baco_local.errors import Problem, UsageProblem
 from baco_local.lab.swept import Sweep
 
@@ -65,7 +66,7 @@ class Memory:
             scores = [None if math.isnan(value) else value for value in found]
             self.known[key] = found
             record = {"quality": key[0], "by": key[1], "of": key[2], "scores": scores}
-            with open(os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "a", encoding="utf-8") as file:
+            with open(self.path, "a", encoding="utf-8", opener=paths.private) as file:
                 file.write(("" if self.whole else "\n") + json.dumps(record) + "\n")
             self.whole = True
         return self.known[key]

@@ -194,7 +194,7 @@ def write(found: Report, sweep: Sweep, folder: Path) -> None:
     points, front = found.points, found.frontier
     pictures = {
         "frontier": (
-            plots.paths(points, front),
+            plots.frontiers(points, front),
             "Frontier",
             "Quality against diversity; a line is a method, turned from safe to wild.",
         ),

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from baco_local import paths
 from baco_local.collaboration.engine import Engine
 from baco_local.collaboration.events import Ended, Failed, Summary
 from baco_local.collaboration.session import Session
@@ -157,7 +158,7 @@ def opened(plan: Plan, path: Path) -> tuple[BinaryIO, int]:
     for a file of something else, or one that is damaged: nothing is changed then."""
     done, end = looked(plan, path)
     try:
-        file = open(path, "r+b", opener=private)  # noqa: SIM115
+        file = open(path, "r+b", opener=paths.private)  # noqa: SIM115
     except OSError as error:
         raise UsageProblem(f"{path}: can't be written ({error.strerror})") from None
     file.truncate(end)
@@ -166,11 +167,6 @@ def opened(plan: Plan, path: Path) -> tuple[BinaryIO, int]:
         file.write((json.dumps(plan.header(), ensure_ascii=False) + "\n").encode())
         file.flush()
     return file, done
-
-
-def private(path: str, flags: int) -> int:
-    """Opens the file, or makes it as everything that somebody's prompts are in: for nobody else."""
-    return os.open(path, flags | os.O_CREAT, 0o600)
 
 
 def looked(plan: Plan, path: Path) -> tuple[int, int]:

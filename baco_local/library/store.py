@@ -5,7 +5,6 @@ import os
 import shutil
 import sqlite3
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,8 +30,8 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     with explained(path):
         if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            paths.private_folder(path.parent)
+            os.close(paths.private(str(path), os.O_RDWR))
         connection = opened(path)
         try:
             prepare(connection, path)
@@ -116,7 +115,7 @@ def upgrade(connection: sqlite3.Connection, version: int) -> None:
 @contextlib.contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
     """What only one process may do at a time."""
-    folder_of_locks(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths.private_folder(folder_of_locks(path))
     try:
         with FileLock(folder_of_locks(path) / f"{what}.lock", timeout=PATIENCE, mode=0o600):
             yield
@@ -148,7 +147,7 @@ def backup(connection: sqlite3.Connection, path: Path) -> None:
     """A whole copy, compact, while others may write. Raises LibraryProblem where the file is there already."""
     if path.exists():
         raise LibraryProblem(f"{path}: is there already; give another name, so that no older backup is lost")
-    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    part = paths.part_of(path)
     with explained(path):
         part.unlink(missing_ok=True)
         try:
@@ -175,9 +174,9 @@ def restore(path: Path, copy: Path) -> Path | None:
     if any(lives(path, token) for token in tokens):
         raise LibraryProblem(f"{path}: is being written to; end the other program first")
     with explained(path), locked(path, "migration"):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+        paths.private_folder(path.parent)
+        part = paths.part_of(path)
+        with open(part, "wb", opener=paths.private) as file:
             file.write(copy.read_bytes())
             file.flush()
             os.fsync(file.fileno())
@@ -241,7 +240,7 @@ class Alive:
         self.token = token
         self.path = folder_of_locks(path) / token
         with explained(path):
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            paths.private_folder(self.path.parent)
             self.lock = FileLock(self.path, timeout=0, mode=0o600)
             self.lock.acquire()
 

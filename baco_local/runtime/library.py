@@ -115,7 +115,8 @@ def _log(level: int, message: bytes | None, _data: object) -> None:
             if _file is None:
                 path = paths.made("state") / "llama.log"
                 fresh = path.exists() and path.stat().st_size > LOG_LIMIT
-                _file = path.open("w" if fresh else "a", encoding="utf-8", errors="replace")
+                flags = os.O_CREAT | os.O_WRONLY | (os.O_TRUNC if fresh else os.O_APPEND)
+                _file = os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8", errors="replace")
             _file.write(text)
             if level >= WARN:
                 _file.flush()

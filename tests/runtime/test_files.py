@@ -1,6 +1,8 @@
 """Files that are not usable models: one line each, and never the end of the process."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ def problem(path: Path) -> str:
         probe.check(path)
     message = str(caught.value)
     assert message.startswith(str(path))
-    assert "\n" not in message
+    assert message.count("\n") == message.count("\nreinstall it for this machine: pip install")
     assert len(message) < 400
     return message
 
@@ -135,3 +137,36 @@ def test_a_prompt_does_not_end_in_the_end_token(tmp_path: Path) -> None:
     path = write_model(tmp_path / "eos.gguf", CONTENT, {}, adds_eos=True)
     with Model(path) as model:
         assert model.vocabulary.tokenize(b" a", add_special=True) == [1, 259]
+
+
+@pytest.mark.parametrize(("built", "used"), [("AVX2 = 1 | AMX_INT8 = 1 | ", False), ("AVX2 = 1 | ", True)])
+def test_where_amx_is_built_in_weights_stay_as_they_are(built: str, used: bool) -> None:
+    """In a process of its own, for llama.cpp is set up once."""
+    code = f"""
+import llama_cpp.llama_cpp as module
+module.llama_print_system_info = lambda: {built.encode()!r}
+from baco_local.runtime.library import llama
+print(llama().llama_model_default_params().use_extra_bufts)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(used)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("SIGILL", "built for another CPU"),
+        ("SIGBUS", "could not run here"),
+        ("SIGKILL", "not enough memory"),
+        ("SIGABRT", "damaged or unsupported"),
+    ],
+)
+def test_how_the_child_ended_says_whose_fault_it_is(
+    whole: Path, monkeypatch: pytest.MonkeyPatch, name: str, says: str
+) -> None:
+    monkeypatch.setattr(probe.sys, "executable", whole.with_name("python"))
+    whole.with_name("python").write_text(f"#!/bin/sh\nkill -{name.removeprefix('SIG')} $$\n")
+    whole.with_name("python").chmod(0o700)
+    said = problem(whole)
+    assert says in said
+    assert ("pip install" in said) == (name == "SIGILL")
