@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from baco_local.cli.examples import examples
 from baco_local.cli.options import chosen
 from baco_local.cli.origin import taken_over
 from baco_local.cli.writing import of_a_run, run
@@ -12,7 +13,11 @@ from baco_local.errors import UsageProblem
 from baco_local.origin import files_of
 
 
-@click.command("more", short_help="More ideas for an earlier prompt.")
+@click.command(
+    "more",
+    short_help="More ideas for an earlier prompt.",
+    epilog=examples("baco-local more tpv -n 8", "baco-local more tpv --diversity 0.8"),
+)
 @click.argument("id")
 @of_a_run
 @click.pass_context
@@ -32,7 +37,11 @@ def more(context: click.Context, /, id: str, **given: Any) -> int:
     return run(given, entry, prompt.text, below=prompt.id)
 
 
-@click.command("branch", short_help="Go on from an earlier idea, or from a place in it.")
+@click.command(
+    "branch",
+    short_help="Go on from an earlier idea, or from a place in it.",
+    epilog=examples("baco-local branch 35b -n 4", 'baco-local branch 35b --at "craft of a" --diversity 0.8'),
+)
 @click.argument("id")
 @click.option("--at", help="Keep so many tokens, or the text up to and with these words.  [default: all of it]")
 @of_a_run

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from baco_local.cli.examples import examples
 from baco_local.cli.options import chosen, of_a_pair, opened
 from baco_local.errors import UsageProblem
 from baco_local.text import to_json
@@ -36,7 +37,15 @@ def sizes_in(text: str) -> tuple[int, ...]:
     return sizes
 
 
-@click.command("bench", short_help="Measure how fast a pair writes here.")
+@click.command(
+    "bench",
+    short_help="Measure how fast a pair writes here.",
+    epilog=examples(
+        "baco-local bench",
+        "baco-local bench --pair qwen3-0.6b --variants 1,16",
+        "baco-local bench --threads auto --store",
+    ),
+)
 @of_a_pair
 @click.option(
     "--variants", default="1,4,8,16,32,100", show_default=True, help="Numbers of ideas to measure, with commas."

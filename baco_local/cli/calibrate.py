@@ -9,12 +9,17 @@ from typing import Any
 import click
 
 from baco_local import paths
+from baco_local.cli.examples import examples
 from baco_local.cli.options import chosen, of_a_pair
 from baco_local.errors import UsageProblem
 from baco_local.text import to_json
 
 
-@click.command("calibrate", short_help="Measure what the knob does with a pair, and keep it for --diversity.")
+@click.command(
+    "calibrate",
+    short_help="Measure what the knob does with a pair, and keep it for --diversity.",
+    epilog=examples("baco-local calibrate mine.jsonl", "baco-local calibrate mine.jsonl --no-store --json"),
+)
 @click.argument("sweep_file", metavar="[SWEEP]", required=False, type=click.Path(path_type=Path))
 @of_a_pair
 @click.option(

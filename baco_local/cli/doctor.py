@@ -6,10 +6,15 @@ from typing import Any
 
 import click
 
+from baco_local.cli.examples import examples
 from baco_local.text import to_json
 
 
-@click.command("doctor", short_help="Check versions, hardware, folders and pairs.")
+@click.command(
+    "doctor",
+    short_help="Check versions, hardware, folders and pairs.",
+    epilog=examples("baco-local doctor", "baco-local doctor --json > report.json"),
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 def command(as_json: bool) -> None:
     """Show versions, how llama.cpp was built, the machine, the folders and every pair that is here, each line

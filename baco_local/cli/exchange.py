@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import click
 
 from baco_local import paths
+from baco_local.cli.examples import examples
 from baco_local.cli.history import moment
 from baco_local.errors import DamagedLibrary, LibraryProblem, UsageProblem
 from baco_local.text import to_json
@@ -17,7 +18,11 @@ from baco_local.text import to_json
 MOST = 10**9  # prompts: all of them
 
 
-@click.command("export", short_help="Ideas as Markdown, plain text or JSON lines.")
+@click.command(
+    "export",
+    short_help="Ideas as Markdown, plain text or JSON lines.",
+    epilog=examples("baco-local export --starred -o starred.md", "baco-local export --format jsonl > everything.jsonl"),
+)
 @click.argument("ids", nargs=-1)
 @click.option("--starred", is_flag=True, help="Only starred ideas.")
 @click.option("--tag", help="Only ideas with this tag.")
@@ -107,7 +112,11 @@ def written_to(path: Path | None) -> Iterator[BinaryIO]:
             part.unlink(missing_ok=True)
 
 
-@click.command("import", short_help="Take in what `export --format jsonl` wrote.")
+@click.command(
+    "import",
+    short_help="Take in what `export --format jsonl` wrote.",
+    epilog=examples("baco-local import everything.jsonl"),
+)
 @click.argument("file", type=click.Path(path_type=Path))
 def read(file: Path) -> None:
     """Take the ideas of FILE into the library; those that are there already stay as they are."""
@@ -123,7 +132,11 @@ def read(file: Path) -> None:
     click.echo(f"{new} taken in, {there} were there already", err=True)
 
 
-@click.command("backup", short_help="A whole copy of the library in one file.")
+@click.command(
+    "backup",
+    short_help="A whole copy of the library in one file.",
+    epilog=examples("baco-local backup ideas-2026.db", "baco-local backup --restore ideas-2026.db"),
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--restore", is_flag=True, help="The other way: put the copy FILE in the library's place.")
 def backup(file: Path, restore: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from baco_local.cli.examples import examples
 from baco_local.cli.output import MARK, UNMARK, marked
 from baco_local.errors import UsageProblem
 from baco_local.text import to_json
@@ -16,7 +17,11 @@ STAR, CROSS = "\u2605 ", "\u2717 "
 WIDTH = 72  # characters of a prompt or an idea in a list
 
 
-@click.command("history", short_help="Earlier prompts, newest first.")
+@click.command(
+    "history",
+    short_help="Earlier prompts, newest first.",
+    epilog=examples("baco-local history --starred", "baco-local history --since 2026-11-24"),
+)
 @click.option("-n", "limit", type=click.IntRange(1), default=20, show_default=True, help="How many prompts.")
 @click.option("--starred", is_flag=True, help="Only prompts with starred ideas, and these ideas.")
 @click.option("--tag", help="Only prompts with ideas of this tag, and these ideas.")
@@ -45,7 +50,11 @@ def history(limit: int, starred: bool, tag: str | None, since: str | None, as_js
                 click.echo(f"  {line_of(idea)}")
 
 
-@click.command("show", short_help="An idea, or a prompt with all its ideas.")
+@click.command(
+    "show",
+    short_help="An idea, or a prompt with all its ideas.",
+    epilog=examples("baco-local show tpv", "baco-local show 35b --trace"),
+)
 @click.argument("id")
 @click.option("--trace", is_flag=True, help="Who wrote each token, and what the router saw.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of text; a line for each of several.")
@@ -76,7 +85,11 @@ def show(id: str, trace: bool, as_json: bool) -> None:
                 click.echo(said, err=True)
 
 
-@click.command("search", short_help="Find words in prompts and ideas.")
+@click.command(
+    "search",
+    short_help="Find words in prompts and ideas.",
+    epilog=examples("baco-local search tide moon", "baco-local search '\"high water\"' --starred"),
+)
 @click.argument("words", nargs=-1, required=True)
 @click.option("-n", "limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most.")
 @click.option("--starred", is_flag=True, help="Only starred ones.")

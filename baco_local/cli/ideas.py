@@ -5,12 +5,22 @@ from typing import Any
 
 import click
 
+from baco_local.cli.examples import examples
 from baco_local.cli.options import chosen
 from baco_local.cli.writing import of_a_run, run
 from baco_local.errors import UsageProblem
 
 
-@click.command("ideas", short_help="Write many different ideas for one prompt.")
+@click.command(
+    "ideas",
+    short_help="Write many different ideas for one prompt.",
+    epilog=examples(
+        'baco-local ideas "Names for a café on a tidal island" -n 20',
+        'baco-local ideas "Names for a café on a tidal island" --diversity 0.7',
+        'baco-local ideas --continue "The lighthouse keeper had not spoken for" -n 8',
+        'echo "An opening line" | baco-local ideas - --jsonl > ideas.jsonl',
+    ),
+)
 @click.argument("prompt")
 @of_a_run
 def command(prompt: str, **given: Any) -> int:

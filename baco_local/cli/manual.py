@@ -5,8 +5,14 @@ from collections.abc import Iterator
 
 import click
 
+from baco_local.cli.examples import examples
 
-@click.command("manual", short_help="The manual page: `baco-local manual | man -l -`.")
+
+@click.command(
+    "manual",
+    short_help="The manual page: `baco-local manual | man -l -`.",
+    epilog=examples("baco-local manual | man -l -"),
+)
 @click.pass_context
 def command(context: click.Context) -> None:
     """Write the manual page of all commands to stdout, as roff: read it with `baco-local manual | man -l -`, or keep it as
@@ -69,8 +75,10 @@ def command_part(name: str, one: click.Command) -> Iterator[str]:
     yield f".SS {roff(name)} {roff(arguments)}"
     yield roff(" ".join((one.help or one.short_help or "").split()))
     for parameter in one.params:
-        if record := parameter.get_help_record(context):
+        if (record := parameter.get_help_record(context)) and record[1]:
             yield f".TP\n.B {roff(record[0])}\n{roff(record[1])}"
+    for line in (one.epilog or "").splitlines()[2:]:  # as cli/examples.py makes it
+        yield f".PP\n{roff(line.strip())}"
 
 
 def first_line(one: click.Command) -> str:

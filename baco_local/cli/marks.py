@@ -2,8 +2,10 @@
 
 import click
 
+from baco_local.cli.examples import examples
 
-@click.command("star", short_help="Mark ideas as ones to keep.")
+
+@click.command("star", short_help="Mark ideas as ones to keep.", epilog=examples("baco-local star 35b xpa"))
 @click.argument("ids", nargs=-1, required=True)
 def star(ids: tuple[str, ...]) -> None:
     """Star the ideas IDS. They are found again with `history --starred`, and taken out with `export --starred`."""
@@ -14,7 +16,7 @@ def star(ids: tuple[str, ...]) -> None:
             library.star(id)
 
 
-@click.command("unstar", short_help="Take stars back.")
+@click.command("unstar", short_help="Take stars back.", epilog=examples("baco-local unstar 35b"))
 @click.argument("ids", nargs=-1, required=True)
 def unstar(ids: tuple[str, ...]) -> None:
     """Take back the stars of the ideas IDS."""
@@ -26,7 +28,11 @@ def unstar(ids: tuple[str, ...]) -> None:
                 click.echo(f"{id} had no star", err=True)
 
 
-@click.command("tag", short_help="Tag an idea, or take a tag off.")
+@click.command(
+    "tag",
+    short_help="Tag an idea, or take a tag off.",
+    epilog=examples("baco-local tag 35b attic chapter-2", "baco-local tag 35b attic --off"),
+)
 @click.argument("id")
 @click.argument("names", nargs=-1, required=True)
 @click.option("--off", is_flag=True, help="Take the tags off.")
@@ -42,7 +48,9 @@ def tag(id: str, names: tuple[str, ...], off: bool) -> None:
                 click.echo(f"{id} had no tag {name}", err=True)
 
 
-@click.command("note", short_help="Write a note on an idea.")
+@click.command(
+    "note", short_help="Write a note on an idea.", epilog=examples("baco-local note 35b too long, but the ending stays")
+)
 @click.argument("id")
 @click.argument("text", nargs=-1, required=True)
 def note(id: str, text: tuple[str, ...]) -> None:
@@ -53,7 +61,11 @@ def note(id: str, text: tuple[str, ...]) -> None:
         library.note(id, " ".join(text))
 
 
-@click.command("rm", short_help="Put ideas aside, or remove them for good.")
+@click.command(
+    "rm",
+    short_help="Put ideas aside, or remove them for good.",
+    epilog=examples("baco-local rm xg8", "baco-local rm xg8 --undo"),
+)
 @click.argument("ids", nargs=-1, required=True)
 @click.option("--purge", is_flag=True, help="Remove them for good.")
 @click.option("--undo", is_flag=True, help="Bring back what was put aside.")

@@ -6,12 +6,18 @@ from typing import Any
 import click
 
 from baco_local import text
+from baco_local.cli.examples import examples
 from baco_local.cli.options import chosen, of_files
 from baco_local.errors import UsageProblem
 from baco_local.text import to_json
 
 
-@click.group("models", invoke_without_command=True, short_help="List pairs, look at one, add your own.")
+@click.group(
+    "models",
+    invoke_without_command=True,
+    short_help="List pairs, look at one, add your own.",
+    epilog=examples("baco-local models", "baco-local models show qwen3-0.6b"),
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
@@ -43,7 +49,13 @@ def command(context: click.Context, as_json: bool) -> None:
     say(f"your own pairs go into {user_file()}: baco-local models add NAME --base … --aligned …")
 
 
-@command.command("show", short_help="What a pair is, and whether it will run here.")
+@command.command(
+    "show",
+    short_help="What a pair is, and whether it will run here.",
+    epilog=examples(
+        "baco-local models show starter", "baco-local models show --base base.gguf --aligned instruct.gguf"
+    ),
+)
 @click.argument("name", required=False)
 @of_files
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
@@ -85,7 +97,14 @@ def show(name: str | None, as_json: bool, **given: Any) -> None:
         say(f"  get it with: baco-local pull {found['name']}")
 
 
-@command.command("add", short_help="Put a pair of your own into the catalogue.")
+@command.command(
+    "add",
+    short_help="Put a pair of your own into the catalogue.",
+    epilog=examples(
+        "baco-local models add mine --base base.gguf --aligned instruct.gguf",
+        "baco-local models add far --base hf:OWNER/REPO/FILE.gguf --aligned hf:OWNER/REPO/FILE.gguf",
+    ),
+)
 @click.argument("name")
 @click.option("--base", help="The base model: a GGUF file, or hf:OWNER/REPO/FILE@REVISION.")
 @click.option("--aligned", help="Its aligned sibling, likewise.")
@@ -112,7 +131,9 @@ def add(name: str, **given: Any) -> None:
     say(f"try: {after}" if entry.ready else f"get it with: baco-local pull {name}", err=True)
 
 
-@command.command("remove", short_help="Take a pair out of your own catalogue.")
+@command.command(
+    "remove", short_help="Take a pair out of your own catalogue.", epilog=examples("baco-local models remove mine")
+)
 @click.argument("name")
 def remove(name: str) -> None:
     """Take the pair NAME out of your own catalogue. Its files stay where they are."""

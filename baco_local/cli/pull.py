@@ -6,8 +6,14 @@ from typing import Any
 
 import click
 
+from baco_local.cli.examples import examples
 
-@click.command("pull", short_help="Download a pair's model files.")
+
+@click.command(
+    "pull",
+    short_help="Download a pair's model files.",
+    epilog=examples("baco-local pull", "baco-local pull qwen3-0.6b"),
+)
 @click.argument("name", default="starter")
 def command(name: str) -> None:
     """Download the model files of the pair NAME (default: starter), and verify them.

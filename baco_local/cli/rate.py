@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from baco_local.cli.examples import examples
 from baco_local.errors import UsageProblem
 from baco_local.text import clean, to_json
 
@@ -17,7 +18,13 @@ ASKED = {
 }
 
 
-@click.command("rate", short_help="Compare two settings of a sweep blindly, and see which you prefer.")
+@click.command(
+    "rate",
+    short_help="Compare two settings of a sweep blindly, and see which you prefer.",
+    epilog=examples(
+        "baco-local rate mine.jsonl p-punc=0.4 aligned=1", "baco-local rate mine.jsonl p-punc=0.4 aligned=1 --results"
+    ),
+)
 @click.argument("sweep_file", metavar="SWEEP", type=click.Path(path_type=Path))
 @click.argument("one")
 @click.argument("two")

@@ -10,13 +10,18 @@ from typing import Any
 import click
 
 from baco_local import paths
+from baco_local.cli.examples import examples
 from baco_local.cli.options import A_FILE, chosen, of_a_pair, opened
 from baco_local.cli.output import CLEAR
 from baco_local.errors import Problem, UsageProblem
 from baco_local.text import clean
 
 
-@click.command("report", short_help="What a sweep shows: which method covers how much of quality and diversity.")
+@click.command(
+    "report",
+    short_help="What a sweep shows: which method covers how much of quality and diversity.",
+    epilog=examples("baco-local report mine.jsonl", "baco-local report mine.jsonl --judge judge.gguf -o for-the-paper"),
+)
 @click.argument("sweep_file", metavar="SWEEP", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the page.  [default: SWEEP's name]")
 @click.option(

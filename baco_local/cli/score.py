@@ -5,10 +5,15 @@ from typing import IO
 
 import click
 
+from baco_local.cli.examples import examples
 from baco_local.text import to_json
 
 
-@click.command("score", short_help="How diverse a list of texts is.")
+@click.command(
+    "score",
+    short_help="How diverse a list of texts is.",
+    epilog=examples("baco-local score ideas.txt", 'baco-local ideas "Names for a boat" --jsonl | baco-local score -'),
+)
 @click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 @click.option("--lexical", "only_lexical", is_flag=True, help="Only metrics of words, which need nothing installed.")

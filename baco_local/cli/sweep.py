@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from baco_local.cli.examples import examples
 from baco_local.cli.options import chosen, of_a_pair, opened
 from baco_local.cli.output import CLEAR, INTERVAL
 from baco_local.errors import UsageProblem
@@ -24,7 +25,11 @@ def numbers(context: click.Context, param: click.Parameter, text: str | None) ->
         raise click.BadParameter("give numbers with commas between them, as in 0.1,0.4,0.85") from None
 
 
-@click.command("sweep", short_help="Write ideas for many prompts under many settings, to compare them.")
+@click.command(
+    "sweep",
+    short_help="Write ideas for many prompts under many settings, to compare them.",
+    epilog=examples("baco-local sweep", "baco-local sweep my-prompts.txt -o mine.jsonl --pair qwen3-0.6b"),
+)
 @click.argument("prompts", required=False, type=click.Path(path_type=Path))
 @click.option(
     "-o",

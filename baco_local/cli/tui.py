@@ -6,11 +6,16 @@ from typing import Any
 
 import click
 
+from baco_local.cli.examples import examples
 from baco_local.cli.options import chosen, of_a_pair
 from baco_local.errors import UsageProblem
 
 
-@click.command("tui", short_help="The writing desk: ideas side by side, with a knob.")
+@click.command(
+    "tui",
+    short_help="The writing desk: ideas side by side, with a knob.",
+    epilog=examples("baco-local", "baco-local tui --pair qwen3-0.6b"),
+)
 @of_a_pair
 @click.option(
     "--threads", type=click.IntRange(1, 512), help="CPU threads.  [default: config.toml's, or the physical cores]"

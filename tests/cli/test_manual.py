@@ -1,8 +1,11 @@
 """The manual page: every command and option is in it, and roff takes it."""
 
+import shlex
 import shutil
 import subprocess
 from typing import Any
+
+import click
 
 from baco_local.cli.main import cli
 from baco_local.cli.manual import CODES, described, roff
@@ -24,6 +27,22 @@ def test_every_command_and_option_is_in_it(baco: Any) -> None:
         formatted = subprocess.run(["man", "--warnings", "-l", "-"], input=done.stdout, capture_output=True, timeout=60)
         assert formatted.returncode == 0
         assert formatted.stderr == b""
+
+
+def test_every_command_has_examples_that_it_understands() -> None:
+    every = dict(described(cli, "baco-local")) | {"baco-local": cli}
+    for name, command in every.items():
+        if command is cli:
+            continue
+        lines = (command.epilog or "").splitlines()[2:]
+        assert any(line.strip().startswith(name) or line.strip() == "baco-local" for line in lines), name
+        for part in [part for line in lines for part in line.split("|") if "baco-local" in part]:
+            words = shlex.split(part.partition(">")[0])
+            called = max((one for one in every if words[: len(one.split())] == one.split()), key=len)
+            arguments = words[len(called.split()) :]
+            parsed, *_ = every[called].make_parser(click.Context(every[called], info_name=called)).parse_args(arguments)
+            needed = [one for one in every[called].params if isinstance(one, click.Argument) and one.required]
+            assert all(parsed.get(one.name) for one in needed), part
 
 
 def test_the_codes_are_the_errors() -> None:
