@@ -7,7 +7,17 @@ with baco_local.open_pair("starter") as pair:
         print(variant.text)
 """
 
-from typing import Any
+TYPE_CHECKING = (
+    False  # as type checkers read it; `typing` itself would double the time in which a Ctrl-C is Python's own
+)
+if TYPE_CHECKING:
+    from typing import Any
+
+    from baco_local.collaboration.session import Session
+    from baco_local.collaboration.settings import Request, Sampling, Steering
+    from baco_local.collaboration.variant import Beginning, Variant
+    from baco_local.errors import ModelProblem, Problem, RoomProblem, UsageProblem
+    from baco_local.pair import Pair, open_pair
 
 __version__ = "0.1.0"
 
@@ -42,7 +52,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Loads a part on first use, so that `import baco_local` costs nothing."""
     if name not in _HOMES:
         raise AttributeError(f"module 'baco_local' has no attribute {name!r}")
