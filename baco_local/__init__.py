@@ -13,16 +13,22 @@ TYPE_CHECKING = (
 if TYPE_CHECKING:
     from typing import Any
 
+    from baco_local.collaboration.events import Began, Ended, Failed, Summary, Wrote
+    from baco_local.collaboration.routers import router
     from baco_local.collaboration.session import Session
     from baco_local.collaboration.settings import Request, Sampling, Steering
-    from baco_local.collaboration.variant import Beginning, Variant
-    from baco_local.errors import ModelProblem, Problem, RoomProblem, UsageProblem
+    from baco_local.collaboration.variant import Beginning, Token, Variant
+    from baco_local.errors import LibraryProblem, ModelProblem, Problem, RoomProblem, UsageProblem
     from baco_local.pair import Pair, open_pair
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Began",
     "Beginning",
+    "Ended",
+    "Failed",
+    "LibraryProblem",
     "ModelProblem",
     "Pair",
     "Problem",
@@ -31,9 +37,13 @@ __all__ = [
     "Sampling",
     "Session",
     "Steering",
+    "Summary",
+    "Token",
     "UsageProblem",
     "Variant",
+    "Wrote",
     "open_pair",
+    "router",
 ]
 
 _HOMES = {
@@ -44,11 +54,11 @@ _HOMES = {
     "Sampling": "collaboration.settings",
     "Steering": "collaboration.settings",
     "Variant": "collaboration.variant",
+    "Token": "collaboration.variant",
+    "router": "collaboration.routers",
+    **dict.fromkeys(("Began", "Wrote", "Ended", "Summary", "Failed"), "collaboration.events"),
     "Beginning": "collaboration.variant",
-    "Problem": "errors",
-    "UsageProblem": "errors",
-    "ModelProblem": "errors",
-    "RoomProblem": "errors",
+    **dict.fromkeys(("Problem", "UsageProblem", "ModelProblem", "RoomProblem", "LibraryProblem"), "errors"),
 }
 
 
@@ -59,3 +69,7 @@ def __getattr__(name: str) -> "Any":
     import importlib
 
     return getattr(importlib.import_module(f"baco_local.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

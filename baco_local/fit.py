@@ -8,7 +8,7 @@ from baco_local.catalog.examine import Examined
 from baco_local.collaboration.room import room_for
 from baco_local.collaboration.settings import MAX_SLOTS, Request
 from baco_local.errors import RoomProblem
-from baco_local.runtime import footprint, library, machine
+from baco_local.runtime import footprint, llama, machine
 from baco_local.runtime.footprint import Footprint
 from baco_local.text import gigabytes
 
@@ -75,8 +75,8 @@ def prompt_length(request: Request) -> int:
 
 def available(gpu_layers: int | None) -> int | None:
     """Bytes that are free where the pair would be loaded: on the GPUs, if all layers go there, else in memory."""
-    if (gpu_layers is None or gpu_layers >= ALL_LAYERS) and library.llama().llama_supports_gpu_offload():
-        gpus = [device.free for device in library.devices() if device.kind == "gpu"]
+    if (gpu_layers is None or gpu_layers >= ALL_LAYERS) and llama.offloads():
+        gpus = [device.free for device in llama.devices() if device.kind == "gpu"]
         if gpus:
             return sum(gpus)
     memory = machine.memory()

@@ -73,7 +73,7 @@ def demand_same_models(entry: "PairEntry", files: Mapping[str, Any]) -> None:
 
     if not same_files({side: told(facts) for side, facts in files_of(entry).items()}, files):
         raise UsageProblem(
-            f"{entry.name}: its models are not those that wrote the sweep; name its own: --base, --aligned …"
+            f"{entry.name}: its models are not those that wrote the sweep; name those that did: --pair, or for `report` files (--base, --aligned …)"
         )
 
 

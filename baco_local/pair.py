@@ -105,8 +105,8 @@ class Pair:
     def ideas(self, prompt: str, *, steering: Steering | None = None, **options: Any) -> Iterator[Variant]:
         """Variants as they finish. Options are the fields of `Request`; leaving the loop stops the session.
 
-        Raises UsageProblem for options that don't fit, RoomProblem when prompt and variants
-        don't fit into the models' contexts.
+        Raises UsageProblem for options that don't fit, RoomProblem when prompt and variants don't fit into memory or
+        the models' contexts, and whatever Problem ended the session half way; what was finished before has been given.
         """
         session = self.session(Request(prompt, **options), steering)
         try:

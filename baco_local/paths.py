@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 from baco_local.errors import UsageProblem
@@ -41,13 +42,25 @@ def private(path: str, flags: int) -> int:
 
 def part_of(path: Path) -> Path:
     """Beside `path`, under a name of this thread's own: what will take its place when it is whole."""
-    name = os.fsdecode(os.fsencode(path.name)[:200])  # a file name has at most 255 bytes
+    name = path.name.encode("utf-8", "replace")[:200].decode("utf-8", "ignore")  # a file name has at most 255 bytes
     return path.with_name(f".{name}.{os.getpid()}-{threading.get_ident()}.part")
 
 
 def mode_of(path: Path) -> int:
     """The permissions of the file that will be replaced, or of one that is made anew."""
-    return path.stat().st_mode & 0o777 if path.exists() else 0o600
+    writable = 0o200 if os.name == "nt" else 0  # Windows neither replaces nor removes a file that may not be written
+    return path.stat().st_mode & 0o777 | writable if path.exists() else 0o600
+
+
+def replace(part: Path, path: Path) -> None:
+    """os.replace; on Windows again for a second, while another program (a virus scanner, a reader) has either open."""
+    for _ in range(10 if os.name == "nt" else 0):
+        try:
+            os.replace(part, path)
+            return
+        except PermissionError:
+            time.sleep(0.1)
+    os.replace(part, path)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -58,6 +71,6 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
+        replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -41,7 +41,7 @@ def read() -> Preferences:
     """Raises UsageProblem for a file that can't be read, an unknown key or a wrong value."""
     path = file()
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return Preferences()
     except OSError as error:
@@ -93,7 +93,7 @@ def store(name: str, value: int) -> Path:
 
     read()  # what can't be read is not written over
     path = file()
-    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    document = tomlkit.parse(path.read_text(encoding="utf-8-sig")) if path.exists() else tomlkit.document()
     document[name] = value
     try:
         paths.made("config")

@@ -1,6 +1,8 @@
 """Text as it may reach a screen: no control characters, whatever a model or a file says."""
 
 import json
+import os
+import shlex
 from typing import Any
 
 # C0 and C1 without newline and tab: a model that writes an escape sequence must not move the cursor.
@@ -19,6 +21,13 @@ def to_json(value: Any) -> str:
         char: f"\\u{char:04x}" for char in CONTROL if char >= 0x7F
     }  # JSON escapes C0; all of ours stand within texts
     return json.dumps(value, ensure_ascii=False, allow_nan=False).translate(escapes)
+
+
+def words_of(command: str) -> list[str]:
+    """A command line as a shell would split it; on Windows backslashes are part of paths. Raises ValueError for an open quote."""
+    if os.name == "nt":
+        return [word.strip("\"'") for word in shlex.split(command, posix=False)]
+    return shlex.split(command)
 
 
 def gigabytes(size: int) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import importlib.util
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from baco_local.catalog.entries import PairEntry
 from baco_local.errors import Problem, internal
 from baco_local.library import Entry, Node
 from baco_local.preferences import DeskPreferences
-from baco_local.text import clean
+from baco_local.text import clean, words_of
 
 from . import themes
 from .desk import Card
@@ -199,9 +198,7 @@ class Desk(App[None]):
             try:
                 with self.suspend():
                     # on the terminal: descriptors 1 and 2 are elsewhere
-                    done = subprocess.run(
-                        [*shlex.split(editor), str(file)], stdout=sys.__stdout__, stderr=sys.__stderr__
-                    )
+                    done = subprocess.run([*words_of(editor), str(file)], stdout=sys.__stdout__, stderr=sys.__stderr__)
                 if done.returncode:
                     self.complain(f"{editor} ended with {done.returncode}, so nothing was changed")
                     return None
@@ -218,6 +215,9 @@ class Desk(App[None]):
 
             with contextlib.suppress(Exception):  # its own, for systems without a clipboard
                 pyperclip.copy(text)
+        elif sys.platform == "darwin":  # whose Terminal does not let programs copy
+            with contextlib.suppress(OSError):
+                subprocess.run(["pbcopy"], input=text.encode(), check=False)
         super().copy_to_clipboard(text)
 
     def action_help_quit(self) -> None:

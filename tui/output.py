@@ -35,7 +35,7 @@ def exported(studio: Studio, path: Path) -> Path:
     names = [take.id for take in to_export(studio.page)]
     text = written(studio.library, studio.page.node, [name for name in names if name], form)
     try:
-        with open(path, "x", encoding="utf-8", opener=paths.private) as file:
+        with open(path, "x", encoding="utf-8", newline="\n", opener=paths.private) as file:
             file.write(text)
     except FileExistsError:
         raise UsageProblem(f"{path} is there already; give another name") from None

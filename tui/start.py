@@ -1,5 +1,6 @@
 """Opens the desk on this terminal, and leaves the terminal and the library as they should be, whatever happens."""
 
+import contextlib
 import difflib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,8 +27,9 @@ def start(entry: PairEntry, given: Mapping[str, Any]) -> int:
     wishes = preferences.read()
     desk = checked(wishes.desk)
     log = paths.made("state") / "desk.log"
-    if log.exists() and log.stat().st_size > LARGE:
-        log.unlink()
+    with contextlib.suppress(OSError):  # another desk may have it open
+        if log.stat().st_size > LARGE:
+            log.unlink()
 
     def opener(chosen: PairEntry) -> WritingPair:
         return open_entry(
@@ -50,9 +52,10 @@ def start(entry: PairEntry, given: Mapping[str, Any]) -> int:
         try:
             app.run()
         finally:
-            unsent = studio.draft.text if studio.draft.text != studio.page.prompt else ""
-            paths.write_atomically(draft, unsent.encode())
+            unsent = studio.draft.text if library and studio.draft.text != studio.page.prompt else ""
             studio.close()
+            with contextlib.suppress(OSError):  # a full disk: what was written is safe by now
+                paths.write_atomically(draft, unsent.encode())
     if app.ended_by:
         end_by(app.ended_by)
     if app.fault:

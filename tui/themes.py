@@ -15,7 +15,7 @@ DARK = Theme(
     surface="#1d1f24",
     panel="#24262c",
     dark=True,
-    variables={"base-word": "#e89b6c", "aligned-word": "#d9d6cf"},
+    variables={"base-word": "#e89b6c"},
 )
 LIGHT = Theme(
     name="baco-light",
@@ -30,7 +30,7 @@ LIGHT = Theme(
     surface="#f3eee2",
     panel="#e9e2d2",
     dark=False,
-    variables={"base-word": "#b5501b", "aligned-word": "#2b2a27"},
+    variables={"base-word": "#b5501b"},
 )
 OWN = (DARK, LIGHT)
 

@@ -26,6 +26,6 @@ def changed(file: ModelFile) -> ModelProblem:
 def pulled(source: Source) -> str:
     """The day of the first pull as ` on YYYY-MM-DD`, "" where the pin doesn't say."""
     try:
-        return f" on {tomllib.loads(user_file().read_text(encoding='utf-8'))['pins'][str(source)]['pulled']}"
+        return f" on {tomllib.loads(user_file().read_text(encoding='utf-8-sig'))['pins'][str(source)]['pulled']}"
     except (OSError, ValueError, KeyError):
         return ""

@@ -86,7 +86,7 @@ def pull_file(pair: PairEntry, side: str, file: ModelFile, progress: Progress) -
                 progress.end()
     verify(file, found, size, said, folder)
     paths.private_folder(file.path.parent)
-    os.replace(part, file.path)
+    paths.replace(part, file.path)
     checksums.remember(file.path, found)  # so that `ideas` need not read it again
     shutil.rmtree(folder, ignore_errors=True)
     checked = "checksum verified" if file.checksum or said else "no checksum is known of it"

@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import shutil
-import signal
 import subprocess
 import sys
 from typing import Any
@@ -15,7 +14,8 @@ from baco_local import __version__, native
 from baco_local.checkup.line import MISSING, SLOW, Line
 from baco_local.checkup.machine import cpu_flags
 from baco_local.runtime import machine
-from baco_local.runtime.library import REBUILD
+from baco_local.runtime.llama import REBUILD
+from baco_local.runtime.probe import ILLEGAL
 from baco_local.text import one_line
 
 PATIENCE = 60  # seconds
@@ -78,7 +78,7 @@ def ask() -> dict[str, Any]:
         return {"problem": "is not installed"}
     except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
         return {"problem": one_line(f"could not be asked: {error}")}
-    if child.returncode == -getattr(signal, "SIGILL", 4):
+    if child.returncode == ILLEGAL:
         return {"problem": "was built for another CPU (illegal instruction)"}
     said = child.stderr.decode("utf-8", "replace").strip().splitlines()
     return {"problem": one_line(said[-1]) if said else f"ended with status {child.returncode}"}

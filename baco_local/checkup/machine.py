@@ -88,7 +88,7 @@ def terminal() -> list[Line]:
     kind = os.environ.get("TERM", "unknown")
     colours = "16 million" if depth in ("truecolor", "24bit") else "256" if "256" in kind else "16"
     if os.environ.get("NO_COLOR"):
-        colours = "none (NO_COLOR is set); base's words are not marked"
+        colours = "none (NO_COLOR is set); base's words are underlined at the desk, and not marked by `ideas`"
     plain = kind in ("dumb", "unknown")
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     return [

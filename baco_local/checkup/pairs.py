@@ -69,7 +69,7 @@ def passing(examined: Examined) -> str:
 
 
 def offline() -> list[Line]:
-    """No connection is tried to find out: only `pull` ever opens one."""
+    """No connection is tried to find out: only a pull ever opens one."""
     set_offline = os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
-    said = "needed by `pull` only; nothing else opens a connection"
+    said = "needed by `pull`, and by the desk when a pair is got there; nothing else opens a connection"
     return [Line("network", said + ("; HF_HUB_OFFLINE is set, so hf: files can't be pulled" if set_offline else ""))]

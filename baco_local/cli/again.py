@@ -19,7 +19,7 @@ from baco_local.origin import files_of
     epilog=examples("baco-local more tpv -n 8", "baco-local more tpv --diversity 0.8"),
 )
 @click.argument("id")
-@of_a_run
+@of_a_run("the one that it was written with")
 @click.pass_context
 def more(context: click.Context, /, id: str, **given: Any) -> int:
     """Write more ideas for the prompt ID, or the prompt of the idea ID, with the pair and the settings that it was written
@@ -44,7 +44,7 @@ def more(context: click.Context, /, id: str, **given: Any) -> int:
 )
 @click.argument("id")
 @click.option("--at", help="Keep so many tokens, or the text up to and with these words.  [default: all of it]")
-@of_a_run
+@of_a_run("the one that it was written with")
 @click.pass_context
 def branch(context: click.Context, /, id: str, at: str | None, **given: Any) -> int:
     """Write ideas that begin as the idea ID does, and go on from the place --at in ways of their own, with the pair and the

@@ -46,7 +46,7 @@ def sizes_in(text: str) -> tuple[int, ...]:
         "baco-local bench --threads auto --store",
     ),
 )
-@of_a_pair
+@of_a_pair()
 @click.option(
     "--variants", default="1,4,8,16,32,100", show_default=True, help="Numbers of ideas to measure, with commas."
 )

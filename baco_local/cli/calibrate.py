@@ -21,7 +21,7 @@ from baco_local.text import to_json
     epilog=examples("baco-local calibrate mine.jsonl", "baco-local calibrate mine.jsonl --no-store --json"),
 )
 @click.argument("sweep_file", metavar="[SWEEP]", required=False, type=click.Path(path_type=Path))
-@of_a_pair
+@of_a_pair("the sweep's, or starter")
 @click.option(
     "--prompts",
     "count",
@@ -53,6 +53,10 @@ def command(sweep_file: Path | None, **given: Any) -> int:
     from baco_local.lab.vectors import embedder
     from baco_local.origin import demand_same_models
 
+    if sweep_file and (given["base"] or given["same"]):
+        raise UsageProblem(
+            "SWEEP says which models wrote it; name a pair (--pair) to keep the calibration beside, not files"
+        )
     vectors = embedder()  # what is missing is said before anything is written
     name = (given["pair"] or read_sweep(sweep_file).header["pair"]) if sweep_file else chosen(given).name
     pairs = read_catalog().pairs

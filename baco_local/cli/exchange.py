@@ -104,7 +104,7 @@ def written_to(path: Path | None) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, target)
+        paths.replace(part, target)
     except OSError as error:
         raise UsageProblem(f"{path}: can't be written ({error.strerror})") from None
     finally:

@@ -22,7 +22,7 @@ from baco_local.errors import UsageProblem
     ),
 )
 @click.argument("prompt")
-@of_a_run
+@of_a_run()
 def command(prompt: str, **given: Any) -> int:
     """Write many different ideas for PROMPT (`-` reads it from stdin), and keep them in the library.
 
@@ -35,7 +35,7 @@ def from_stdin() -> str:
     if sys.stdin is None or sys.stdin.closed:
         raise UsageProblem("stdin is closed; give the prompt as an argument instead of -")
     try:
-        return sys.stdin.buffer.read().decode("utf-8").removesuffix("\n")
+        return sys.stdin.buffer.read().decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n")
     except OSError as error:
         raise UsageProblem(f"stdin can't be read ({error.strerror}); give the prompt as an argument") from None
     except UnicodeDecodeError:

@@ -5,6 +5,8 @@ Codes: 0 ok, 1 generation or the library failed, 2 usage or configuration, 3 mod
 """
 
 import contextlib
+import errno
+import io
 import os
 import signal
 import sys
@@ -81,6 +83,11 @@ def run(arguments: list[str]) -> int:
     try:
         if sys.stdout is None:
             return complain("stdout is closed, so there is nowhere to write to", 2)
+        if os.name == "nt":  # bytes are the same everywhere: not the console's code page, not its line ends
+            os.system("")  # an old console takes escape codes from then on
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, io.TextIOWrapper):
+                    stream.reconfigure(encoding="utf-8", errors="replace", newline="\n")
         if asked := os.environ.get(COMPLETION):  # a shell's, for what could come next
             from click.shell_completion import shell_complete
 
@@ -101,11 +108,22 @@ def run(arguments: list[str]) -> int:
     except Problem as problem:
         return complain(str(problem), problem.exit_code)
     except MemoryError:
-        return complain("out of memory; ask for fewer variants (-n), or use a smaller pair", 4)
+        return complain("out of memory; ask for fewer ideas at once (--slots), or use a smaller pair", 4)
     except OSError as error:
+        if os.name == "nt" and error.errno == errno.EINVAL and not error.filename:  # how Windows calls a closed pipe
+            return quiet_pipe()
         return complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part), 1)
     except Exception as error:
+        if from_an_interrupt(error):
+            return complain("interrupted", INTERRUPTED)
         return complain(str(internal(error)), 1)
+
+
+def from_an_interrupt(error: BaseException | None) -> bool:
+    """Python, or a library, met a Ctrl-C in the middle and made another exception of it: a class half made, a thread half started."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def complain(message: str, code: int, hint: str = "") -> int:

@@ -10,12 +10,12 @@ from baco_local.cli.examples import examples
 
 @click.command(
     "manual",
-    short_help="The manual page: `baco-local manual | man -l -`.",
-    epilog=examples("baco-local manual | man -l -"),
+    short_help="The manual page: `baco-local manual > baco-local.1; man ./baco-local.1`.",
+    epilog=examples("baco-local manual > baco-local.1", "man ./baco-local.1"),
 )
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Write the manual page of all commands to stdout, as roff: read it with `baco-local manual | man -l -`, or keep it as
+    """Write the manual page of all commands to stdout, as roff: read it with `baco-local manual > baco-local.1; man ./baco-local.1`, or keep it as
     `baco-local.1` in a folder of your MANPATH.
     """
     whole = context.find_root()
@@ -42,7 +42,7 @@ def page(whole: click.Context) -> Iterator[str]:
     for kind, says in FOLDERS.items():
         yield f".TP\n.I {roff(str(folder(kind)))}\n{roff(says)}"
     yield ".SH ENVIRONMENT"
-    yield ".TP\n.B BACO_LOCAL_HOME\nmoves all folders under one\n.TP\n.B NO_COLOR\nno colours and no underlines"
+    yield ".TP\n.B BACO_LOCAL_HOME\nmoves all folders under one\n.TP\n.B NO_COLOR\nno colours (base\\(aqs words are underlined at the desk)"
 
 
 CODES = {
@@ -51,13 +51,13 @@ CODES = {
     2: "usage or configuration",
     3: "a model is missing or can't be read",
     4: "does not fit: memory, or the models' context",
-    130: "interrupted; what was finished is written",
+    130: "interrupted; what was written is there",
 }
 FOLDERS = {
     "config": "config.toml, models.toml: preferences, and pairs of your own",
     "data": "models, and the library",
     "cache": "what is made anew when it is missing",
-    "state": "what is under way",
+    "state": "logs, and what is under way",
 }
 
 

@@ -3,6 +3,7 @@
 import click
 
 from baco_local.cli.examples import examples
+from baco_local.errors import UsageProblem
 
 
 @click.command("star", short_help="Mark ideas as ones to keep.", epilog=examples("baco-local star 35b xpa"))
@@ -73,6 +74,8 @@ def rm(ids: tuple[str, ...], purge: bool, undo: bool) -> None:
     """Put aside the ideas, prompts or sessions IDS with all that came of them. They are not listed any more, and come back with --undo."""
     from baco_local.library import Library
 
+    if purge and undo:
+        raise UsageProblem("give --purge or --undo, not both")
     with Library() as library:
         for id in ids:
             count = library.restore(id) if undo else library.remove(id, purge=purge)

@@ -1,44 +1,57 @@
 """Options that several commands share, and what they open."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+Command = Callable[..., Any]
 A_FILE = click.Path(path_type=Path, readable=False)
 
 
-def of_files(command: Callable[..., Any]) -> Callable[..., Any]:
+def of_files(command: Command) -> Command:
     """Files that make a pair without a catalogue."""
-    for option in (
-        click.option("--same", type=A_FILE, help="One GGUF file as both: with its chat template, and without."),
-        click.option(
-            "--lora", type=A_FILE, help="Adapter (GGUF) over --base as the aligned side: the weights are loaded once."
+    return with_options(
+        command,
+        (
+            click.option("--base", type=A_FILE, help="GGUF file of a base model, instead of --pair."),
+            click.option("--aligned", type=A_FILE, help="GGUF file of its aligned sibling."),
+            click.option(
+                "--lora",
+                type=A_FILE,
+                help="Adapter (GGUF) over --base as the aligned side: the weights are loaded once.",
+            ),
+            click.option("--same", type=A_FILE, help="One GGUF file as both: with its chat template, and without."),
         ),
-        click.option("--aligned", type=A_FILE, help="GGUF file of its aligned sibling."),
-        click.option("--base", type=A_FILE, help="GGUF file of a base model, instead of --pair."),
-    ):
-        command = option(command)
-    return command
+    )
 
 
-def of_a_pair(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Which pair to load, and onto what."""
-    for option in (
-        click.option("--force", is_flag=True, help="Try it even if memory will probably not do."),
-        click.option("--same-vocabulary", is_flag=True, help="Refuse models that do not share a vocabulary."),
-        click.option(
-            "--cache-type",
-            type=click.Choice(["f16", "q8_0"]),
-            default="f16",
-            show_default=True,
-            help="How the models keep what they have read; q8_0 takes half the memory.",
+def of_a_pair(default: str = "starter") -> Callable[[Command], Command]:
+    """Which pair to load, and onto what. default: which one is taken where none is named, in words."""
+    return functools.partial(
+        with_options,
+        options=(
+            click.option("--pair", help=f"A pair of the catalogue (`baco-local models`).  [default: {default}]"),
+            of_files,
+            click.option("--gpu-layers", type=int, help="Layers to put on a GPU.  [default: all, where there is one]"),
+            click.option(
+                "--cache-type",
+                type=click.Choice(["f16", "q8_0"]),
+                default="f16",
+                show_default=True,
+                help="How the models keep what they have read; q8_0 takes half the memory.",
+            ),
+            click.option("--same-vocabulary", is_flag=True, help="Refuse models that do not share a vocabulary."),
+            click.option("--force", is_flag=True, help="Try it even if memory will probably not do."),
         ),
-        click.option("--gpu-layers", type=int, help="Layers to put on a GPU.  [default: all, where there is one]"),
-        of_files,
-        click.option("--pair", help="A pair of the catalogue (`baco-local models`).  [default: starter]"),
-    ):
+    )
+
+
+def with_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+    """They are listed in this order in its help."""
+    for option in reversed(options):
         command = option(command)
     return command
 

@@ -25,7 +25,7 @@ class Output:
     def __init__(self, path: Path | None, quiet: bool, total: int) -> None:
         if path and str(path) == "/dev/stdout":
             path = None
-        system = path is not None and path.is_absolute() and path.parts[1:2] in (("dev",), ("proc",))
+        system = os.name != "nt" and path is not None and path.parts[:2] in (("/", "dev"), ("/", "proc"))
         try:
             path = path.resolve() if path and not system else path  # a link stays, its target is replaced
         except (OSError, RuntimeError) as error:
@@ -60,7 +60,7 @@ class Output:
         if self.path and self.part:
             if self.done:
                 os.chmod(self.part, paths.mode_of(self.path))
-                os.replace(self.part, self.path)
+                paths.replace(self.part, self.path)
             else:
                 self.part.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""`baco-local pull`: gets a pair's model files; the only command that opens a network connection."""
+"""`baco-local pull`: gets a pair's model files; the desk does the same when a pair is chosen there; nothing else opens a network connection."""
 
 import sys
 import time

@@ -14,7 +14,7 @@ from baco_local.cli.examples import examples
 from baco_local.cli.options import A_FILE, chosen, of_a_pair, opened
 from baco_local.cli.output import CLEAR
 from baco_local.errors import Problem, UsageProblem
-from baco_local.text import clean
+from baco_local.text import clean, to_json
 
 
 @click.command(
@@ -52,7 +52,7 @@ from baco_local.text import clean
     show_default=True,
     help="Resamples of the prompts, for the intervals.",
 )
-@of_a_pair
+@of_a_pair("the sweep's")
 @click.option(
     "--threads", type=click.IntRange(1, 512), help="CPU threads.  [default: config.toml's, or the physical cores]"
 )
@@ -93,11 +93,7 @@ def command(sweep_file: Path, **given: Any) -> None:
             measured.notes.append(f"{one.name}: by {one.by}.")
         result = report.report(found, vectors, measured, given["draws"], tell, methods)
         report.write(result, found, folder)
-    click.echo(
-        json.dumps(result.record(), ensure_ascii=False)
-        if given["as_json"]
-        else clean("\n".join(report.lines_of(result)))
-    )
+    click.echo(to_json(result.record()) if given["as_json"] else clean("\n".join(report.lines_of(result))))
     if not given["quiet"]:
         click.echo(f"written: {folder / 'report.html'}, its pictures and numbers beside it", err=True)
 

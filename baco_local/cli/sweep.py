@@ -40,7 +40,7 @@ def numbers(context: click.Context, param: click.Parameter, text: str | None) ->
     help="The file, one JSON line per idea; one that was broken off is gone on with.",
 )
 @click.option("-k", "k", type=click.IntRange(2, 100), default=8, show_default=True, help="Ideas of each setting.")
-@of_a_pair
+@of_a_pair()
 @click.option(
     "--methods",
     help="Routers, and base-whole and aligned-whole (no min-p), with commas.  [default: p,h,rand,p-punc,p-fc,h-punc,nudging,base,aligned]",

@@ -16,7 +16,7 @@ from baco_local.errors import UsageProblem
     short_help="The writing desk: ideas side by side, with a knob.",
     epilog=examples("baco-local", "baco-local tui --pair qwen3-0.6b"),
 )
-@of_a_pair
+@of_a_pair("config.toml's, or starter")
 @click.option(
     "--threads", type=click.IntRange(1, 512), help="CPU threads.  [default: config.toml's, or the physical cores]"
 )

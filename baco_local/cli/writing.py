@@ -1,6 +1,7 @@
 """What `ideas`, `more` and `branch` have in common: the options of a run, the run, and its output."""
 
 import contextlib
+import functools
 import secrets
 import signal
 from collections.abc import Callable, Iterator
@@ -11,16 +12,15 @@ import click
 
 from baco_local.__main__ import INTERRUPTED
 from baco_local.cli.keeping import Keeping
-from baco_local.cli.options import of_a_pair, opened
+from baco_local.cli.options import Command, of_a_pair, opened, with_options
 from baco_local.cli.output import Output, human, json_line, summary_line
 from baco_local.errors import Problem, UsageProblem, internal
 from baco_local.origin import origin_of
 
 OPTIONS = (
     click.option("-n", "n", type=int, default=16, show_default=True, help="How many ideas."),
-    of_a_pair,
     click.option("--router", help="Who decides which model writes the next word.  [default: the pair's, or p-punc]"),
-    click.option("--threshold", type=float, help="The router's threshold.  [default: the router's own]"),
+    click.option("--threshold", type=float, help="The router's threshold.  [default: the pair's, or the router's own]"),
     click.option("--diversity", type=float, help="The same knob for every router: 0 (safe) to 1 (wild)."),
     click.option("--base-share", type=float, help="Aim for this fraction of tokens from the base model (0 to 1)."),
     click.option("--seed", type=int, help="Same seed and command, same ideas.  [default: a new one]"),
@@ -42,10 +42,17 @@ OPTIONS = (
     click.option("--continue", "carry_on", is_flag=True, help="PROMPT is text to carry on, not a task."),
     click.option("--stop", multiple=True, help="End an idea before this text (may be repeated)."),
     click.option(
-        "--first", type=click.Choice(["aligned", "router"]), default="aligned", help="Who writes the first word."
+        "--first",
+        type=click.Choice(["aligned", "router"]),
+        default="aligned",
+        show_default=True,
+        help="Who writes the first word.",
     ),
     click.option(
-        "--content-source", default="base", help="Whose best guess the content rules look at: base, aligned, either."
+        "--content-source",
+        default="base",
+        show_default=True,
+        help="Whose best guess the content rules look at: base, aligned, either.",
     ),
     click.option("--slots", type=int, default=16, show_default=True, help="Ideas written at the same time."),
     click.option(
@@ -62,10 +69,9 @@ OPTIONS = (
 )
 
 
-def of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+def of_a_run(pair: str = "starter") -> Callable[[Command], Command]:
+    """pair: which one is taken where none is named, in words."""
+    return functools.partial(with_options, options=(OPTIONS[0], of_a_pair(pair), *OPTIONS[1:]))
 
 
 def run(

@@ -199,7 +199,7 @@ class Loop:
                 raise Problem(f"{name}: the model computes no usable probabilities; use another file")
             (self.base_found if who == BASE else self.aligned_found)(writing, found)
 
-    # What follows from a draw (the numbers are the rules of the method) -----------------------
+    # What follows from a draw -----------------------
 
     def aligned_found(self, writing: Writing, found: Found) -> None:
         token, p, steered = found.token, found.p, self.drawing.way_of(writing)

@@ -23,6 +23,9 @@ class Sampling:
     """How a speaker draws from its own distribution. Applied in this order, as llama.cpp does:
     penalties, top-k, top-p, min-p, temperature. Off: top_k 0, top_p 1, min_p 0, repeat 1,
     frequency 0, presence 0. Temperature 0 takes the likeliest token.
+
+    Ranges: temperature 0 to 10; top_p and min_p 0 to 1; repeat 0.1 to 10 (a factor); frequency and presence -10 to 10
+    (nats). Raises UsageProblem outside of them.
     """
 
     temperature: float = 1.0
@@ -55,7 +58,9 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """Who speaks when, and how they draw. `threshold` None becomes the router's default.
+    """Who speaks when, and how they draw. `threshold` None becomes the router's default; it is a probability, or for routers
+    of entropy in nats. content_source: whose best guess the content rules look at, `base`, `aligned` or `either`.
+    Raises UsageProblem for an unknown router, a threshold out of its range, or one beside a base_share.
 
     base_share: a target in [0, 1]; the threshold is then None here, and moved while writing so
     that this fraction of all tokens comes from base.
@@ -107,9 +112,10 @@ def steering(settings: Mapping[str, Any], **given: Any) -> Steering:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One prompt and how many variants of what length.
+    """One prompt, and n variants (1 to 500) of up to max_tokens tokens each. Raises UsageProblem for what is out of range.
 
-    mode: `instruct` (the prompt is a task) or `continue` (the prompt is text to carry on).
+    seed: 0 to 2**64 - 1; the same request, steering and pair give the same variants on the same machine. system: the system
+    prompt of both models. stop: texts before which a variant ends. mode: `instruct` (the prompt is a task) or `continue` (the prompt is text to carry on).
     first: who writes the first word, `aligned` or `router`. slots: variants written at once.
     kept: tokens that every variant begins with, the first ones of an earlier variant's trace over
     the same pair and prompt; it goes on from there for up to max_tokens more. spare: slots beside those

@@ -38,7 +38,8 @@ class Token:
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One idea. `text` is its tokens' pieces joined. stop: end, length, stop-string, repetition or
-    cancelled. seconds: from its first evaluation to its end. The first `kept` tokens are another
+    cancelled. seconds: from its first evaluation to its end. seed: of its own random numbers; router, threshold:
+    what it began with. The first `kept` tokens are another
     one's: those of `parent`, a variant of the same session, or of the request."""
 
     index: int

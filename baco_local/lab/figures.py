@@ -8,7 +8,7 @@ from typing import Any
 
 from baco_local.lab.bench import RIVALS, Bench, Run
 from baco_local.native import description
-from baco_local.runtime import library, machine
+from baco_local.runtime import llama, machine
 
 WORTH = 0.9  # of the best rate: fewer ideas at once that reach it need less memory and come sooner
 
@@ -27,10 +27,10 @@ def record(bench: Bench) -> dict[str, Any]:
         "machine": {
             "cpu": machine.cpu_name(),
             "threads": bench.pair.sides[0].threads,
-            "llama_cpp_python": library.version(),
+            "llama_cpp_python": llama.version(),
             "kernel": description(),
-            "products": library.products_description(),
-            "gpu": [device.name for device in library.devices() if device.kind in ("gpu", "igpu")],
+            "products": llama.products_description(),
+            "gpu": [device.name for device in llama.devices() if device.kind in ("gpu", "igpu")],
         },
         "engine": [size_record(bench, size) for size in sizes],
         "rivals": {name: rounded(median(rates[name] for rates in bench.rates if name in rates)) for name in RIVALS},
@@ -90,7 +90,7 @@ def advice(bench: Bench) -> str:
     threads = bench.pair.sides[0].threads
     said = f"Ask for {best} ideas at once here (-n {best})" if best > 1 else "Ask for one idea at a time here"
     said += f": more hardly write faster. {threads} thread{'s' * (threads > 1)} compute; `--threads auto` tries others."
-    if not library.llama().llama_supports_gpu_offload():
+    if not llama.offloads():
         gpu = gpu_at_hand()
         said += (
             f" There is {gpu}, which this build of llama.cpp doesn't use: reinstall llama-cpp-python for it."

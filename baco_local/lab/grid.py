@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from baco_local.collaboration.routers import ROUTERS, router
+from baco_local.collaboration.routers import router
 from baco_local.collaboration.settings import Sampling, Steering
 from baco_local.errors import UsageProblem
 
@@ -12,7 +12,6 @@ TEMPERATURES = (0.5, 0.75, 1.0, 1.25, 1.5)  # of those without one
 WHOLE = "-whole"  # a model that draws from its whole distribution
 METHODS = ("p", "h", "rand", "p-punc", "p-fc", "h-punc", "nudging", "base", "aligned")
 MORE = ("base" + WHOLE, "aligned" + WHOLE)
-KNOWN = (*ROUTERS, *MORE)
 
 
 @dataclass(frozen=True, slots=True)

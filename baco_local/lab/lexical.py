@@ -1,26 +1,18 @@
 """Diversity by words alone: what can be said of a list of texts without any model.
 
-Every metric takes texts and gives a number, or None where there is nothing to compare. `MORE` says which way it points.
+Every metric takes texts and gives a number, or None where there is nothing to compare. Larger is more diverse, but for those of `LESS`.
 """
 
+import functools
 import gzip
 import math
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 WORD = re.compile(r"\w+(?:['’]\w+)*")
 PAIRS = 50_000
-# Larger is more diverse for those that are True, and less for the others.
-MORE = {
-    "distinct-1": True,
-    "distinct-2": True,
-    "ead": True,
-    "self-bleu": False,
-    "rouge-l": False,
-    "compression": False,
-}
 
 
 def words(text: str) -> list[str]:
@@ -140,13 +132,17 @@ def compression(texts: Iterable[str]) -> float | None:
     return len(joined) / len(gzip.compress(joined, 9, mtime=0)) if joined else None
 
 
+METRICS: dict[str, Callable[[Sequence[str]], float | None]] = {
+    "distinct-1": functools.partial(distinct, n=1),
+    "distinct-2": functools.partial(distinct, n=2),
+    "ead": expectation_adjusted,
+    "self-bleu": self_bleu,
+    "rouge-l": rouge_l,
+    "compression": compression,
+}
+LESS = {"self-bleu", "rouge-l", "compression"}  # smaller is more diverse
+
+
 def lexical(texts: Sequence[str]) -> dict[str, float | None]:
     """All of them by name."""
-    return {
-        "distinct-1": distinct(texts, 1),
-        "distinct-2": distinct(texts, 2),
-        "ead": expectation_adjusted(texts),
-        "self-bleu": self_bleu(texts),
-        "rouge-l": rouge_l(texts),
-        "compression": compression(texts),
-    }
+    return {name: metric(texts) for name, metric in METRICS.items()}

@@ -25,7 +25,9 @@ def log_likelihoods(engine: Engine, speaker: str, request: Request, texts: Seque
     split = [side.vocabulary.tokenize(text.encode()) for text in texts]
     longest = len(prompt) + max(map(len, split), default=0)
     if longest > side.n_ctx:
-        raise RoomProblem(f"{side.name}: a text of {longest} tokens, and its context holds {side.n_ctx}")
+        raise RoomProblem(
+            f"{side.name}: a text of {longest} tokens, and its context holds {side.n_ctx}\ndo without log-likelihoods: --likelihood 0"
+        )
     side.room(ROWS, longest + ROWS)
     side.cut(PROMPT, 0)
     start = len(prompt) - 1

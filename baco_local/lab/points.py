@@ -10,9 +10,9 @@ from baco_local.lab import lexical, semantic
 from baco_local.lab.swept import Sweep
 from baco_local.lab.vectors import Embedder
 
-LEXICAL, SEMANTIC = tuple(lexical.MORE), tuple(semantic.METRICS)
+LEXICAL, SEMANTIC = tuple(lexical.METRICS), tuple(semantic.METRICS)
 DIVERSITY = (*LEXICAL, *SEMANTIC)
-SIGNS = np.array([1.0 if lexical.MORE.get(name, True) else -1.0 for name in DIVERSITY])
+SIGNS = np.array([-1.0 if name in lexical.LESS else 1.0 for name in DIVERSITY])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import hashlib
 import json
 import math
 import os
-import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from baco_local import paths
 from baco_local.errors import Problem, UsageProblem
 from baco_local.lab.swept import Sweep
+from baco_local.text import words_of
 
 LARGEST = 1e12  # a number that a metric may give
 Scores = dict[tuple[str, str, float], list[float]]  # by prompt's id, method and value
@@ -91,7 +91,7 @@ def plugin(given: str) -> Quality:
     """From NAME=COMMAND, which is started once for each prompt. Raises UsageProblem for what is none."""
     name, _, command = given.partition("=")
     try:
-        words = shlex.split(command)
+        words = words_of(command)
     except ValueError as error:
         raise UsageProblem(f"--quality {given}: {error}") from None
     if not name.strip() or not words:

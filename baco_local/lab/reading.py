@@ -33,7 +33,9 @@ def behind(
     every = [text for chain in chains for text in chain]
     longest = max(map(len, every))
     if longest > side.n_ctx:
-        raise RoomProblem(f"{side.name}: a text of {longest} tokens, and its context holds {side.n_ctx}")
+        raise RoomProblem(
+            f"{side.name}: a text of {longest} tokens, and its context holds {side.n_ctx}\nuse another judge (--judge FILE), or none (--judge none)"
+        )
     start = shared(every)
     side.room(TOGETHER + 1, start + TOGETHER * (longest - start))
     side.cut(PROMPT, 0)

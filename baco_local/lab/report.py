@@ -11,6 +11,7 @@ import numpy as np
 
 from baco_local.collaboration.settings import Request
 from baco_local.collaboration.side import Side
+from baco_local.collaboration.variant import SPEAKERS
 from baco_local.errors import Problem, UsageProblem
 from baco_local.lab import table
 from baco_local.lab.frontier import Frontier, Ordering, frontier, orderings
@@ -25,7 +26,6 @@ from baco_local.lab.vectors import Embedder
 from baco_local.paths import write_atomically
 
 Tell = Callable[[str], None]
-SPEAKERS = ("base", "aligned")
 
 
 @dataclass(slots=True)

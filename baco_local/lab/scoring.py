@@ -38,7 +38,7 @@ def score(groups: Mapping[str, Sequence[str]], *, semantic: bool = True) -> Scor
     found = [of_one(texts, semantic) for texts in groups.values()]
     names = list(found[0]) if found else []
     means = {name: mean(one[name] for one in found) for name in names}
-    more = {name: lexical.MORE.get(name, True) for name in names}
+    more = {name: name not in lexical.LESS for name in names}
     return Score(means, more, embedder().name if semantic else "", len(groups), sum(map(len, groups.values())))
 
 

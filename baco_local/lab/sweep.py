@@ -50,11 +50,6 @@ class Plan:
     def ideas(self) -> int:
         return len(self.prompts) * len(self.settings) * self.request.n
 
-    @property
-    def key(self) -> str:
-        """A name for a sweep of exactly this."""
-        return hashlib.blake2b(json.dumps(self.header()).encode(), digest_size=6).hexdigest()
-
     def header(self) -> dict[str, Any]:
         files = {side: told(facts) for side, facts in self.files.items()}
         options = {

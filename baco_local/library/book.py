@@ -129,7 +129,10 @@ class Library:
 
     def remove(self, id: str, *, purge: bool = False) -> int:
         """Puts a node with all below it aside, or a session; with purge for good. How many nodes went."""
-        return self.writer.do(lambda connection: marking.put_aside(connection, *ids.resolve(connection, id), purge))
+        gone = self.writer.do(lambda connection: marking.put_aside(connection, *ids.resolve(connection, id), purge))
+        if purge:
+            self.writer.empty_log()
+        return gone
 
     def restore(self, id: str) -> int:
         """Brings back what was put aside."""

@@ -65,6 +65,9 @@ def put_aside(connection: sqlite3.Connection, table: str, pk: int, purge: bool) 
             connection.execute("DELETE FROM sessions WHERE pk = ?", [pk])
         connection.execute("DELETE FROM sessions WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE session = sessions.pk)")
         connection.execute("DELETE FROM origins WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE origin = origins.pk)")
+        connection.execute(
+            "INSERT INTO words (words) VALUES ('optimize')"
+        )  # else the index keeps the words until it is merged
     elif table == "sessions":
         connection.execute("UPDATE sessions SET deleted = ? WHERE pk = ?", [time.time(), pk])
     else:

@@ -71,6 +71,7 @@ def opened(path: Path, options: str = "") -> sqlite3.Connection:
         path.absolute().as_uri() + options, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False
     )
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # what is removed for good is written over
     return connection
 
 
@@ -153,7 +154,7 @@ def backup(connection: sqlite3.Connection, path: Path) -> None:
         try:
             os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             connection.execute("VACUUM INTO ?", [str(part)])
-            os.replace(part, path)
+            paths.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
 
@@ -176,16 +177,19 @@ def restore(path: Path, copy: Path) -> Path | None:
     with explained(path), locked(path, "migration"):
         paths.private_folder(path.parent)
         part = paths.part_of(path)
-        with open(part, "wb", opener=paths.private) as file:
-            file.write(copy.read_bytes())
-            file.flush()
-            os.fsync(file.fileno())
-        old = aside(path, "before-restore") if path.exists() else None
-        for suffix in ("", "-wal", "-shm"):
-            beside = path.with_name(path.name + suffix)
-            if old and beside.exists():
-                os.replace(beside, old.with_name(old.name + suffix))
-        os.replace(part, path)
+        try:
+            with open(part, "wb", opener=paths.private) as file:
+                file.write(copy.read_bytes())
+                file.flush()
+                os.fsync(file.fileno())
+            old = aside(path, "before-restore") if path.exists() else None
+            for suffix in ("", "-wal", "-shm"):
+                beside = path.with_name(path.name + suffix)
+                if old and beside.exists():
+                    paths.replace(beside, old.with_name(old.name + suffix))
+            paths.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
     return old
 
 

@@ -14,7 +14,7 @@ from baco_local.library.marking import tag_name
 from baco_local.text import clean
 
 KINDS = ("prompt", "variant", "branch", "edit")
-LATEST = 250_000_000_000  # seconds since 1970, in the year 9892: Python's calendar ends soon after
+LATEST = 32_000_000_000  # seconds since 1970, in the year 2984: Windows' calendar ends soon after
 LONGEST_ID, LARGEST = 40, 1 << 31
 Record = dict[str, Any]
 

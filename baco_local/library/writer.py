@@ -45,6 +45,10 @@ class Writer:
         """Runs `work` in a transaction of its own and waits for it. Raises LibraryProblem, with nothing changed."""
         return self._call(lambda connection: write(connection, self.path, work))
 
+    def empty_log(self) -> None:
+        """Moves the write-ahead log into the file, as far as nobody is reading: removed text stays in it until then."""
+        self._call(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+
     def watch(self, growing: Growing) -> None:
         """Asks it twice a second what there is to keep, until `finish`."""
         self.growing.append(growing)

@@ -25,7 +25,11 @@ Q4_1, Q5_0, Q8_0, Q6_K = 3, 6, 8, 14  # of ggml_type
 
 
 def register(address: Callable[[str], int | None]) -> str:
-    """Registers the accelerator with the ggml whose functions `address` finds. '' or the reason why not."""
+    """Registers the accelerator with the ggml whose functions `address` finds. '' or the reason why not.
+
+    Also where it is switched off: with the functions the C kernel learns of ggml's threads, and without all of them it
+    serves its rows on one.
+    """
     lib = library()
     if lib is None:
         return "no compiled kernel in this install"

@@ -15,7 +15,7 @@ import numpy as np
 
 from baco_local.errors import ModelProblem, Problem, RoomProblem
 from baco_local.runtime import machine
-from baco_local.runtime.library import last_complaint, llama
+from baco_local.runtime.llama import last_complaint, llama
 from baco_local.runtime.model import FILLERS, Model
 from baco_local.runtime.spans import Span, Work
 from baco_local.text import one_line
@@ -83,7 +83,7 @@ class Context:
         if not self.handle:
             raise RoomProblem(
                 f"{model.path}: no memory for a context of {parameters.n_ctx} tokens ({one_line(last_complaint())})\n"
-                "ask for fewer variants (-n) or fewer tokens (--max-tokens), or use a smaller model"
+                "ask for fewer ideas at once (--slots) or fewer tokens (--max-tokens), or use a smaller model"
             )
         self.n_cells: int = lib.llama_n_ctx(self.handle) - FILLERS
         self.memory = lib.llama_get_memory(self.handle)

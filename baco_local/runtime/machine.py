@@ -1,6 +1,7 @@
 """What this machine has: cores that compute, memory, and how much of it we use."""
 
 import contextlib
+import functools
 import os
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ def thread_choices() -> list[int]:
     return sorted(choice for choice in found if 1 <= choice <= logical)
 
 
+@functools.cache
 def physical() -> int | None:
     if sys.platform.startswith("linux"):
         allowed = os.sched_getaffinity(0)

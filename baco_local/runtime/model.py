@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from baco_local.errors import ModelProblem
-from baco_local.runtime.library import accelerated, last_complaint, llama, text_from
+from baco_local.runtime.llama import accelerated, last_complaint, llama, text_from
 from baco_local.runtime.vocabulary import Vocabulary
 from baco_local.text import one_line
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from baco_local.runtime import machine
-from baco_local.runtime.library import llama
+from baco_local.runtime.llama import llama
 
 Files = tuple[Path, Path | None]  # a model, and an adapter over it
 

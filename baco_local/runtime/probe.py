@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +20,7 @@ from baco_local import paths, template
 from baco_local.catalog.facts import header_of
 from baco_local.errors import ModelProblem, Problem, RoomProblem
 from baco_local.runtime import machine
-from baco_local.runtime.library import REBUILD
+from baco_local.runtime.llama import REBUILD
 from baco_local.runtime.vocabulary import cache_key
 from baco_local.text import one_line
 
@@ -28,6 +29,9 @@ FORMAT = 3  # of the remembered verdicts
 # For one short conversation: seconds, bytes of memory, characters. Real templates take milliseconds.
 TEMPLATE_SECONDS, TEMPLATE_BYTES, TEMPLATE_LENGTH = 5, 1 << 29, 1 << 17
 CRASHES = {-number for name in ("SIGABRT", "SIGSEGV", "SIGFPE") if (number := getattr(signal, name, 0))}
+CRASHES |= {3, 0xC0000005, 0xC0000409, 0xC00000FD} if os.name == "nt" else set()  # abort, access, C++ exceptions, stack
+ILLEGAL = 0xC000001D if os.name == "nt" else -signal.SIGILL
+ENDLESS = 77  # the child's own code where there is no alarm
 # Of a disk that went away, a closed terminal: neither says anything about the file.
 OTHERS_FAULT = {-number for name in ("SIGBUS", "SIGHUP") if (number := getattr(signal, name, 0))}
 # Every byte that UTF-8 uses: a vocabulary that lacks one throws when it meets it.
@@ -118,7 +122,7 @@ def ask_child(files: Sequence[Path], children: list[subprocess.Popen[bytes]]) ->
         raise KeyboardInterrupt
     if child.returncode == -getattr(signal, "SIGKILL", signal.SIGTERM):
         return {"problem": "the system ended the process that opened it: probably not enough memory", "passing": True}
-    if child.returncode == -getattr(signal, "SIGILL", 4):
+    if child.returncode == ILLEGAL:
         return {
             "problem": f"llama.cpp was built for another CPU (illegal instruction)\nreinstall it for this machine: {REBUILD}",
             "passing": True,
@@ -128,7 +132,7 @@ def ask_child(files: Sequence[Path], children: list[subprocess.Popen[bytes]]) ->
             "problem": f"llama.cpp could not run here (signal {-child.returncode}); see: baco-local doctor",
             "passing": True,
         }
-    if child.returncode == -getattr(signal, "SIGALRM", 0) and child.returncode:
+    if child.returncode == (-signal.SIGALRM if hasattr(signal, "SIGALRM") else ENDLESS):
         return {"problem": "its chat template does not end; use another file"}
     said = [line for line in err.decode("utf-8", "replace").splitlines() if line.strip()]
     reasons = [line for line in said if "what()" in line or "GGML_ASSERT" in line or "Error" in line] or said
@@ -173,6 +177,10 @@ def check_template(text: str) -> dict[str, Any]:
     """One that fails is told when it is used; one that never ends, or fills the memory, must not be used at all."""
     if hasattr(signal, "SIGALRM"):
         signal.alarm(TEMPLATE_SECONDS)  # ends this process, which the parent understands
+    else:
+        watch = threading.Timer(TEMPLATE_SECONDS, os._exit, (ENDLESS,))
+        watch.daemon = True
+        watch.start()
     if used := machine.virtual_memory():
         import resource
 

@@ -6,18 +6,18 @@ import sys
 from typing import Any
 
 from baco_local.errors import Problem
-from baco_local.runtime import library
+from baco_local.runtime import llama
 
 
 def report() -> dict[str, Any]:
-    lib = library.llama()
+    lib = llama.llama()
     return {
-        "version": library.version(),
-        "build": library.build_number(),
-        "instructions": library.build_description(),
+        "version": llama.version(),
+        "build": llama.build_number(),
+        "instructions": llama.build_description(),
         "offload": bool(lib.llama_supports_gpu_offload()),
-        "devices": [dataclasses.asdict(device) for device in library.devices()],
-        "products": library.products_description(),
+        "devices": [dataclasses.asdict(device) for device in llama.devices()],
+        "products": llama.products_description(),
     }
 
 

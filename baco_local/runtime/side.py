@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from baco_local.native import products
-from baco_local.runtime import library, machine
+from baco_local.runtime import llama, machine
 from baco_local.runtime.context import BATCH, Context
 from baco_local.runtime.model import LANES, METAL_ROWS, Model
 from baco_local.runtime.spans import Span, Work
@@ -40,7 +40,7 @@ class ModelSide:
         self.n_ctx, self.tile, self.offloaded = model.n_ctx_train, model.tile, model.offloaded
         pays = GPU_EAGER if model.offloaded else products.lanes() if model.tile >= LANES else 0
         self.eager = 0 if model.recurrent else pays
-        self.most_rows = METAL_ROWS if model.offloaded and library.on_metal() else BATCH
+        self.most_rows = METAL_ROWS if model.offloaded and llama.on_metal() else BATCH
         self.work = Work()
         self.context: Context | None = None
 

@@ -16,7 +16,7 @@ import numpy as np
 from baco_local import paths
 from baco_local.catalog.vocabularies import SPARE_TOKENS
 from baco_local.errors import ModelProblem
-from baco_local.runtime.library import llama, version
+from baco_local.runtime.llama import llama, version
 
 UNKNOWN, UNUSED, CONTROL = 1, 2, 8  # llama_token_attr
 LONGEST_WORD, MOST_WORDS = 40, 20_000  # bytes, entries: of the texts whose tokens are remembered

@@ -36,7 +36,7 @@ def test_every_command_has_examples_that_it_understands() -> None:
             continue
         lines = (command.epilog or "").splitlines()[2:]
         assert any(line.strip().startswith(name) or line.strip() == "baco-local" for line in lines), name
-        for part in [part for line in lines for part in line.split("|") if "baco-local" in part]:
+        for part in [part for line in lines for part in line.split("|") if "baco-local " in f"{part} "]:
             words = shlex.split(part.partition(">")[0])
             called = max((one for one in every if words[: len(one.split())] == one.split()), key=len)
             arguments = words[len(called.split()) :]

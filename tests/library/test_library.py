@@ -244,6 +244,25 @@ def test_putting_aside_and_back_and_for_good(library: Library) -> None:
         connection.execute("INSERT INTO words (words) VALUES ('integrity-check')")
 
 
+def test_what_is_purged_is_in_no_byte_of_the_file(library: Library) -> None:
+    """Neither in the index of words, nor in the write-ahead log, nor in pages that are free."""
+    filled(library, "A line", "the sea")
+    name, ideas = filled(library, "Zanzibar", *(f"quixotic{number} wanderlust" for number in range(30)))
+    library.note(ideas[0].id, "quixoticism")
+    assert found_in_files(library)
+    library.remove(name, purge=True)
+    assert not found_in_files(library)
+    library.close()
+    assert not found_in_files(library)
+    assert library.path.read_bytes().count(b"the sea")
+
+
+def found_in_files(library: Library) -> bool:
+    files = library.path.parent.glob(library.path.name + "*")
+    content = b"".join(file.read_bytes() for file in files if file.is_file())
+    return any(word in content.lower() for word in (b"quixotic", b"wanderlust", b"zanzibar"))
+
+
 def test_export_and_import_give_the_same_library(library: Library, tmp_path: Path) -> None:
     name, [idea, _] = filled(library, "A line", "The sea was calm", "Ünïcode \u2603")
     library.star(idea.id)

@@ -13,7 +13,7 @@ from baco_local.collaboration.settings import Request
 from baco_local.native import products
 from baco_local.native.kernel import which
 from baco_local.runtime.context import Context
-from baco_local.runtime.library import products_description
+from baco_local.runtime.llama import products_description
 from baco_local.runtime.spans import Span, Work
 
 KINDS = [products.Q4_1, products.Q5_0, products.Q8_0, products.Q6_K]

@@ -145,7 +145,7 @@ def test_where_amx_is_built_in_weights_stay_as_they_are(built: str, used: bool) 
     code = f"""
 import llama_cpp.llama_cpp as module
 module.llama_print_system_info = lambda: {built.encode()!r}
-from baco_local.runtime.library import llama
+from baco_local.runtime.llama import llama
 print(llama().llama_model_default_params().use_extra_bufts)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ import pytest
 from oracle import write_model
 
 from baco_local.errors import ModelProblem, RoomProblem
-from baco_local.runtime import library
+from baco_local.runtime import llama
 from baco_local.runtime.context import BATCH, Context
 from baco_local.runtime.model import Model, load_all
 from baco_local.runtime.spans import Span, Work
@@ -116,7 +116,7 @@ def test_native_words_go_to_the_ring_and_the_log_file(
     with pytest.raises(ModelProblem):
         Model(tmp_path / "missing.gguf")
     assert capfd.readouterr() == ("", "")
-    assert library.last_complaint()
+    assert llama.last_complaint()
     assert (home / "state" / "llama.log").stat().st_size > 0
 
 

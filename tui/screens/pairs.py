@@ -21,7 +21,7 @@ from ..pulling import Pulling
 from .answering import Answering
 
 FIRST = """\
-Two models write every idea together, and none is here yet. Choose a pair: enter gets it from its source, once, and checks
+Two models write every idea together, and these are not here yet. Choose a pair: enter gets it from its source, once, and checks
 it. `starter` is small and quick, for a first look. After that nothing ever goes over the network.
 """
 LATER = "The pair that writes. Those that are not here are pulled first."
@@ -29,7 +29,7 @@ OFTEN = 0.2  # seconds between two looks at a pull
 
 
 class PairsScreen(Answering[PairEntry | None], ModalScreen[PairEntry | None]):
-    """Gives the pair to write with. first: nothing is here yet."""
+    """Gives the pair to write with. first: the one to write with is not here yet."""
 
     CSS_PATH = "pairs.tcss"
     BINDINGS = [Binding("escape", "leave", "back")]

@@ -1,4 +1,4 @@
-"""What the router saw, word by word: how unsure base was, and the threshold as a line through it. Above it base speaks."""
+"""What the router saw, word by word: how unsure base was, and the threshold as a line through it. Above it base speaks (with `nudging`, below it)."""
 
 from collections.abc import Sequence
 

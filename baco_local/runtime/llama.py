@@ -10,8 +10,10 @@ import contextlib
 import ctypes
 import functools
 import os
+import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TextIO
 
 from baco_local import paths
@@ -51,10 +53,11 @@ def llama() -> Any:
         ) from error
     _callback = module.llama_log_callback(_log)
     module.llama_log_set(_callback, None)
-    with contextlib.suppress(OSError, AttributeError):  # glibc's only
+    if sys.platform == "linux":
         # Caches of freed contexts go back to the system. Left to itself, glibc keeps blocks of up to
         # 32 MB for later: 45 MB more when 1, 4, 8 and 16 ideas are asked for one after another.
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
+        with contextlib.suppress(OSError, AttributeError):  # glibc's only
+            ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
     module.llama_backend_init()
     if b"AMX_INT8 = 1" in module.llama_print_system_info():
         _without_amx(module)
@@ -78,12 +81,19 @@ def _without_amx(module: Any) -> None:
     module.llama_model_default_params = parameters
 
 
+def _function(module: Any, name: str) -> Any:
+    """Of llama.cpp's libraries, or of what they use; None where there is none. A handle also finds what the library behind it
+    needs, but not on Windows, where ggml's own libraries have to be asked."""
+    found = getattr(module._lib, name, None)
+    if found is None and os.name == "nt":
+        for path in sorted(Path(module._lib._name).parent.glob("ggml*.dll")):
+            found = found or getattr(ctypes.CDLL(str(path)), name, None)
+    return found
+
+
 def _address(module: Any, name: str) -> int | None:
-    """Of a function that llama.cpp's libraries contain or use; a handle also finds those of what it needs."""
-    try:
-        return ctypes.cast(getattr(module._lib, name), ctypes.c_void_p).value
-    except AttributeError:
-        return None
+    found = _function(module, name)
+    return None if found is None else ctypes.cast(found, ctypes.c_void_p).value
 
 
 def accelerated() -> bool:
@@ -148,25 +158,33 @@ class Device:
 
 def devices() -> list[Device]:
     """As llama.cpp lists them (ggml-backend.h)."""
-    lib = llama()._lib
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
-    lib.ggml_backend_dev_count.restype = size
-    lib.ggml_backend_dev_get.restype, lib.ggml_backend_dev_get.argtypes = pointer, [size]
-    for function in (lib.ggml_backend_dev_name, lib.ggml_backend_dev_description):
+    module = llama()
+    of = {
+        name: _function(module, f"ggml_backend_dev_{name}")
+        for name in ("count", "get", "name", "description", "type", "memory")
+    }
+    if None in of.values():
+        return []
+    of["count"].restype = size
+    of["get"].restype, of["get"].argtypes = pointer, [size]
+    for function in (of["name"], of["description"]):
         function.restype, function.argtypes = ctypes.c_char_p, [pointer]
-    lib.ggml_backend_dev_type.restype, lib.ggml_backend_dev_type.argtypes = ctypes.c_int, [pointer]
-    lib.ggml_backend_dev_memory.argtypes = [pointer, ctypes.POINTER(size), ctypes.POINTER(size)]
+    of["type"].restype, of["type"].argtypes = ctypes.c_int, [pointer]
+    of["memory"].argtypes = [pointer, ctypes.POINTER(size), ctypes.POINTER(size)]
     found = []
-    for index in range(lib.ggml_backend_dev_count()):
-        device, free, total = lib.ggml_backend_dev_get(index), size(), size()
-        lib.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
-        name, said = (
-            clean((function(device) or b"").decode("utf-8", "replace"))
-            for function in (lib.ggml_backend_dev_name, lib.ggml_backend_dev_description)
-        )
-        kind = dict(enumerate(("cpu", "gpu", "igpu", "accel"))).get(lib.ggml_backend_dev_type(device), "other")
+    for index in range(of["count"]()):
+        device, free, total = of["get"](index), size(), size()
+        of["memory"](device, ctypes.byref(free), ctypes.byref(total))
+        name, said = (clean((of[key](device) or b"").decode("utf-8", "replace")) for key in ("name", "description"))
+        kind = dict(enumerate(("cpu", "gpu", "igpu", "accel"))).get(of["type"](device), "other")
         found.append(Device(name, said, kind, free.value, total.value))
     return found
+
+
+def offloads() -> bool:
+    """Was llama.cpp built for a GPU?"""
+    return bool(llama().llama_supports_gpu_offload())
 
 
 def on_metal() -> bool:
