@@ -4,14 +4,10 @@ from pathlib import Path
 
 from baco_local import paths
 from baco_local.errors import UsageProblem
-from baco_local.library import Library
-from baco_local.library.exchange import WRITERS
-from baco_local.text import to_json
+from baco_local.library.exchange import FORMATS, written
 
 from .desk import Page, Take
 from .studio import Studio
-
-FORMATS = (*WRITERS, "jsonl")
 
 
 def to_export(page: Page) -> list[Take]:
@@ -33,7 +29,9 @@ def exported(studio: Studio, path: Path) -> Path:
         raise UsageProblem("this page is not in the library, so it can't be exported; copy what you need with y")
     studio.books.settle()  # an edit has its place only then
     names = [take.id for take in to_export(studio.page)]
-    text = written(studio.library, studio.page.node, [name for name in names if name], form)
+    library = studio.library
+    ideas = [library.node(name) for name in names if name]
+    text = written(library, library.node(studio.page.node), ideas, form)
     try:
         with open(path, "x", encoding="utf-8", newline="\n", opener=paths.private) as file:
             file.write(text)
@@ -42,10 +40,3 @@ def exported(studio: Studio, path: Path) -> Path:
     except OSError as error:
         raise UsageProblem(f"{path}: can't be written ({error.strerror})") from None
     return path.absolute()
-
-
-def written(library: Library, prompt: str, names: list[str], form: str) -> str:
-    nodes = [library.node(name) for name in names]
-    if form == "jsonl":
-        return "".join(to_json(row) + "\n" for row in library.export(nodes))
-    return WRITERS[form](library.node(prompt), nodes)

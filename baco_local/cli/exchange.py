@@ -76,12 +76,10 @@ def prompts(library: Any, ids: tuple[str, ...], starred: bool, tag: str | None, 
 
 
 def exported(library: Any, prompt: Any, starred: bool, tag: str | None, form: str) -> str:
-    from baco_local.library.exchange import WRITERS
+    from baco_local.library.exchange import written
 
-    ideas = library.ideas(prompt.id, starred=starred, tag=tag)
-    if form == "jsonl":
-        return "".join(to_json(row) + "\n" for row in library.export([prompt, *ideas]))
-    return WRITERS[form](prompt, ideas) + "\n"
+    page = written(library, prompt, library.ideas(prompt.id, starred=starred, tag=tag), form)
+    return page if form == "jsonl" else page + "\n"
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from baco_local.cli.examples import examples
-from baco_local.cli.output import MARK, UNMARK, marked
+from baco_local.cli.output import MARK, UNMARK, marked, token_of
 from baco_local.errors import UsageProblem
 from baco_local.text import to_json
 
@@ -168,13 +168,6 @@ def record_of(node: Any) -> dict[str, Any]:
         "rejected": node.rejected,
         "tags": list(node.tags),
         "notes": list(node.notes),
-    }
-
-
-def token_of(token: Any) -> dict[str, Any]:
-    names = ("piece", "id", "speaker", "routed", "p", "base_top_p", "base_entropy")
-    return {
-        name: float(f"{value:.6g}") if isinstance(value := getattr(token, name), float) else value for name in names
     }
 
 

@@ -121,23 +121,18 @@ def json_line(variant: Any, name: str, pair: str, prompt: str, trace: bool) -> d
         "seconds": round(variant.seconds, 3),
     }
     if trace:
-        record["trace"] = [
-            {
-                "piece": token.piece,
-                "id": token.id,
-                "speaker": token.speaker,
-                "routed": token.routed,
-                "p": figure(token.p),
-                "base_top_p": figure(token.base_top_p),
-                "base_entropy": figure(token.base_entropy),
-            }
-            for token in variant.trace
-        ]
+        record["trace"] = [token_of(token) for token in variant.trace]
     return record
 
 
-def figure(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.6g}")
+def token_of(token: Any) -> dict[str, Any]:
+    """Who wrote it and what the router saw, as --trace shows it; probabilities to six digits."""
+    names = ("piece", "id", "speaker", "routed", "p", "base_top_p", "base_entropy")
+    return {name: figure(getattr(token, name)) for name in names}
+
+
+def figure(value: Any) -> Any:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def human(variant: Any, number: int, marks: bool) -> str:

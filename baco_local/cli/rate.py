@@ -10,7 +10,7 @@ from baco_local.cli.examples import examples
 from baco_local.errors import UsageProblem
 from baco_local.text import clean, to_json
 
-ANSWERS = {"1": 1, "2": -1, "0": 0, "=": 0}
+ANSWERS = {"1": 1, "2": -1, "0": 0}
 ASKED = {
     "quality": "Which are better?",
     "diversity": "Which differ more among themselves?",

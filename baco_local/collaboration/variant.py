@@ -58,9 +58,13 @@ class Variant:
         return len(self.trace)
 
     @property
+    def base_tokens(self) -> int:
+        return sum(token.speaker == SPEAKERS[0] for token in self.trace)
+
+    @property
     def base_share(self) -> float:
         """Fraction of tokens that base wrote; 0 for an empty text."""
-        return sum(token.speaker == "base" for token in self.trace) / max(1, len(self.trace))
+        return self.base_tokens / max(1, len(self.trace))
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ def line(prompt: Prompt, setting: Setting, variant: Variant, k: int) -> bytes:
         "index": variant.index % k,
         "text": variant.text,
         "tokens": variant.tokens,
-        "base_tokens": sum(token.speaker == "base" for token in variant.trace),
+        "base_tokens": variant.base_tokens,
         "stop": variant.stop,
     }
     return (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "replace")

@@ -3,10 +3,14 @@
 import base64
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from baco_local.library.nodes import Node, marks_of
+from baco_local.text import to_json
+
+if TYPE_CHECKING:
+    from baco_local.library.book import Library
 
 FORMAT = 1
 COLUMNS = (
@@ -96,4 +100,11 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-WRITERS: dict[str, Callable[[Node, Iterable[Node]], str]] = {"md": markdown, "txt": plain}
+FORMATS = ("md", "txt", "jsonl")
+
+
+def written(library: "Library", prompt: Node, ideas: Sequence[Node], form: str) -> str:
+    """A prompt with these of its ideas in one of FORMATS; jsonl has also what `import` needs of what is above them."""
+    if form == "jsonl":
+        return "".join(to_json(row) + "\n" for row in library.export([prompt, *ideas]))
+    return markdown(prompt, ideas) if form == "md" else plain(prompt, ideas)

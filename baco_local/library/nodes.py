@@ -69,6 +69,7 @@ COLUMNS = (
     "n.pk, n.id, s.id AS session, p.id AS parent_id, n.parent, n.kind, n.created, n.text, n.kept, n.kept_tokens, o.content, "
     "n.seed, n.threshold, n.moves, n.tokens, n.base_tokens, n.seconds, n.stop, n.deleted, s.deleted AS put_aside"
 )
+CHUNK = 500  # parameters of one statement
 FROM = "nodes n JOIN sessions s ON s.pk = n.session LEFT JOIN nodes p ON p.pk = n.parent LEFT JOIN origins o ON o.pk = n.origin"
 
 
@@ -92,9 +93,9 @@ def marks_of(connection: sqlite3.Connection, pks: list[int]) -> dict[int, dict[s
     return found
 
 
-def chunks(items: list[int], size: int = 500) -> Iterator[list[int]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def chunks(items: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]
 
 
 def snapshot(

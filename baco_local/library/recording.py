@@ -203,7 +203,7 @@ class Recorder:
                 *(text, len(piece.above), piece.held, str(ended.seed), ended.threshold),
                 json.dumps(piece.moves) if piece.moves else None,
                 ended.tokens,
-                sum(token.speaker == "base" for token in ended.trace),
+                ended.base_tokens,
                 *(round(ended.seconds, 3), ended.stop, pk),
             ],
         )
