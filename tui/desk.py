@@ -131,7 +131,6 @@ class Setup:
     given: Mapping[str, Any] = field(default_factory=dict)
     n: int = 16
     max_tokens: int = 96
-    system: str = SYSTEM
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ def request_for(setup: Setup, page: Page, n: int) -> Request:
         n=n,
         seed=secrets.randbits(32),
         max_tokens=setup.max_tokens,
-        system=before.get("system") or setup.system,
+        system=before.get("system") or SYSTEM,
         mode=page.mode,
         first=before.get("first") or "aligned",
         stop=tuple(before.get("stop") or ()),

@@ -160,7 +160,7 @@ def append(source: Source, offer: Offer, part: Path, arrived: Callable[[int], No
         elif time.monotonic() - since > patience:
             raise Stalled(f"nothing has arrived for {patience:.0f} s")
 
-    with open(part, "ab", opener=paths.private) as file:
+    with part.open("ab") as file:
 
         def download() -> None:
             http_get(

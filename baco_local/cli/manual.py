@@ -24,6 +24,7 @@ def command(context: click.Context) -> None:
 
 def page(whole: click.Context) -> Iterator[str]:
     from baco_local import __version__
+    from baco_local.collaboration.routers import ROUTERS
     from baco_local.paths import folder
 
     assert isinstance(whole.command, click.Group)
@@ -35,6 +36,9 @@ def page(whole: click.Context) -> Iterator[str]:
     yield ".SH COMMANDS"
     for name, one in described(whole.command, "baco-local"):
         yield from command_part(name, one)
+    yield ".SH ROUTERS"
+    for name, router in ROUTERS.items():
+        yield f".TP\n.B {roff(name)}\n{roff(router.says)}"
     yield ".SH EXIT STATUS"
     for code, says in CODES.items():
         yield f".TP\n.B {code}\n{roff(says)}"
