@@ -393,3 +393,24 @@ def test_without_arguments_it_explains_itself(baco: Any) -> None:
     done = baco()
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"Usage: baco-local")
+
+
+@pytest.mark.parametrize("way", ["cause", "context"])
+def test_a_ctrl_c_that_a_library_made_something_else_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], way: str
+) -> None:
+    """A class that is half made, or a thread that is half started, says RuntimeError."""
+    from baco_local.cli import main
+
+    def invoke(_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            if way == "cause":
+                raise RuntimeError("half made") from error
+            raise RuntimeError("half started")  # noqa: B904
+
+    monkeypatch.setattr(main.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(main.cli, "invoke", invoke)
+    assert main.run(["doctor"]) == 130
+    assert capsys.readouterr().err == "baco-local: interrupted\n"
