@@ -1,5 +1,6 @@
 """Where things live. `BACO_LOCAL_HOME` moves all of it under one folder."""
 
+import contextlib
 import os
 import threading
 import time
@@ -26,6 +27,14 @@ def made(kind: str, *parts: str) -> Path:
     return private_folder(folder(kind).joinpath(*parts))
 
 
+def read_cache(name: str) -> bytes:
+    """Raises OSError; also for a pipe or a device, which would be waited for."""
+    path = folder("cache") / name
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    return path.read_bytes()
+
+
 def private_folder(path: Path) -> Path:
     """The folder, created with those above it where they are missing, readable by its owner only."""
     for one in [*reversed(path.parents), path]:
@@ -38,6 +47,17 @@ def private_folder(path: Path) -> Path:
 def private(path: str, flags: int) -> int:
     """An `opener` for open(): a file that is made is readable by its owner only."""
     return os.open(path, flags | os.O_CREAT if flags & (os.O_WRONLY | os.O_RDWR) else flags, 0o600)
+
+
+def demand_not_ours(path: Path) -> None:
+    """Raises UsageProblem where writing to `path` would destroy a model, or what is in the program's own folders."""
+    path = path.resolve()
+    for kind in ("config", "data", "cache"):
+        if path.is_relative_to(folder(kind).resolve()):
+            raise UsageProblem(f"{path}: is in the program's own {kind} folder; give a place of your own")
+    with contextlib.suppress(OSError):
+        if path.is_file() and path.open("rb").read(4) == b"GGUF":
+            raise UsageProblem(f"{path}: is a model file; give another name")
 
 
 def part_of(path: Path) -> Path:

@@ -40,6 +40,8 @@ def file() -> Path:
 def read() -> Preferences:
     """Raises UsageProblem for a file that can't be read, an unknown key or a wrong value."""
     path = file()
+    if path.exists() and not path.is_file():
+        raise UsageProblem(f"{path}: is no file; remove it")
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:

@@ -2,7 +2,10 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +145,7 @@ def test_a_model_full_of_escape_codes_and_paths_only_writes_text(tmp_path: Path,
         "[pairs.evil]\ntitle = 'x'\nlicence = 'MIT'\nbase = { source = 'pypi:x==1 --extra-index-url=x' }\naligned = { same = true }",
         "[pairs.evil]\ntitle = 'x'\nlicence = 'MIT'\nbase = { source = 'hf:o/r/m.gguf', size = 99999999999999999999 }\naligned = { same = true }",
         "a = " + "[" * 5000,
+        f"{'a.' * 60_000}a = 1",
         "\x00",
     ],
 )
@@ -170,3 +174,83 @@ def test_a_catalogue_full_of_escape_codes_is_only_text(tmp_path: Path, baco: Any
         done = baco(*words, env={"BACO_LOCAL_HOME": str(tmp_path / "home")})
         assert b"rude" in done.stdout + done.stderr
         assert not controls(done.stdout + done.stderr), words
+
+
+@pytest.mark.parametrize(
+    "words", [["ideas", "x", "-n", 1, "--max-tokens", 4], ["export"], ["export", "--format", "jsonl"]]
+)
+def test_o_does_not_write_over_a_library_or_a_model(
+    tmp_path: Path, baco: Any, tiny: list[Any], words: list[Any]
+) -> None:
+    env = {"BACO_LOCAL_HOME": str(tmp_path / "home")}
+    files = tiny if words[0] == "ideas" else []
+    assert baco("ideas", "x", "-n", 1, "--max-tokens", 4, *tiny, env=env).returncode == 0
+    link = tmp_path / "link.txt"
+    link.symlink_to(tmp_path / "home" / "data" / "library.db")
+    for path, says in (
+        (tmp_path / "home" / "data" / "library.db", b"own data folder"),
+        (link, b"own data folder"),
+        (tiny[1], b"is a model file"),
+    ):
+        before = path.read_bytes()
+        done = baco(*words, "-o", path, *files, env=env)
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert path.read_bytes()[:4096] == before[:4096]
+    assert b"x" in baco("history", env=env).stdout
+
+
+def test_other_encodings_lose_letters_and_nothing_else(tmp_path: Path, baco: Any, tiny: list[Any]) -> None:
+    env = {"BACO_LOCAL_HOME": str(tmp_path / "home"), "PYTHONIOENCODING": "latin-1"}
+    assert baco("ideas", "Namen für 日本", "-n", 1, "--max-tokens", 4, "-q", *tiny, env=env).returncode == 0
+    done = baco("history", env=env)
+    assert done.returncode == 0
+    assert "Namen für ??".encode("latin-1") in done.stdout
+
+
+@pytest.mark.parametrize(
+    "name", ["config/config.toml", "config/models.toml", "cache/verdicts.json", "cache/checksums.json"]
+)
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path, baco: Any, tiny: list[Any], name: str) -> None:
+    path = tmp_path / "home" / name
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    env = {"BACO_LOCAL_HOME": str(tmp_path / "home")}
+    done = baco("ideas", "x", "-n", 1, "--max-tokens", 4, *tiny, env=env, timeout=60)
+    assert done.returncode == (2 if name.endswith("config.toml") else 0)
+    assert baco("models", env=env, timeout=60).returncode == (2 if name.endswith("models.toml") else 0)
+    assert baco("backup", "--restore", path, env=env, timeout=60).returncode == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_end_it_as_ctrl_c_does(tmp_path: Path, tiny: list[Any], number: int) -> None:
+    environment = os.environ | {"BACO_LOCAL_HOME": str(tmp_path / "home")}
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "baco_local",
+        "ideas",
+        "x",
+        "-n",
+        "400",
+        "--max-tokens",
+        "400",
+        "--jsonl",
+        *map(str, tiny),
+    ]
+    with subprocess.Popen([*command, "-o", tmp_path / "out"], env=environment, stderr=subprocess.PIPE) as child:
+        until = time.monotonic() + 60
+        while not (parts := [path for path in tmp_path.glob(".out*") if path.stat().st_size]):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        child.send_signal(number)
+        _, said = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert b"interrupted" in said
+    assert not parts[0].exists()
+    texts = [json.loads(line)["text"] for line in (tmp_path / "out").read_text().splitlines()]
+    with Library(tmp_path / "home" / "data" / "library.db") as library:
+        kept = {idea.text for idea in library.ideas(library.history()[0].node.id)}
+    assert texts
+    assert set(texts) <= kept

@@ -17,7 +17,7 @@ from .desk import Draft, Setup
 from .keys import BY_NAME
 from .scribe import Scribe, WritingPair
 from .studio import Studio
-from .terminal import end_by, private_terminal
+from .terminal import end_by, private_terminal, take_any_bytes
 
 LARGE = 1_000_000  # bytes of the log of native output, from which on it begins anew
 
@@ -48,6 +48,7 @@ def start(entry: PairEntry, given: Mapping[str, Any]) -> int:
     app = Desk(studio, opener, replace(desk, plain=desk.plain or bool(given.get("plain"))))
     draft = log.with_name("draft.txt")
     studio.draft = Draft(draft.read_text(encoding="utf-8", errors="replace") if draft.exists() else "")
+    take_any_bytes()
     with private_terminal(log):
         try:
             app.run()

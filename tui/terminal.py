@@ -4,7 +4,9 @@ llama.cpp writes to descriptors 1 and 2, and llama-cpp-python points both at /de
 whole process: frames drawn meanwhile would be lost. So the app draws on descriptors of its own.
 """
 
+import codecs
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -52,3 +54,13 @@ def end_by(number: int) -> None:
     """Ends this process as the signal would have, now that the screen is as it was: whoever sent it can tell."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def take_any_bytes() -> None:
+    """Bytes that are no UTF-8 (a latin-1 terminal, a paste of something else) become U+FFFD; Textual's input thread would end,
+    and the app with it."""
+    with contextlib.suppress(ImportError):  # no such driver on Windows
+        from textual.drivers import linux_driver
+
+        decoder = functools.partial(codecs.getincrementaldecoder("utf-8"), errors="replace")
+        linux_driver.getincrementaldecoder = lambda name: decoder  # type: ignore[attr-defined]

@@ -46,7 +46,7 @@ def remember(path: Path, sha256: str) -> str:
 
 def remembered() -> dict[str, str]:
     try:
-        content = json.loads((paths.folder("cache") / "checksums.json").read_bytes())
+        content = json.loads(paths.read_cache("checksums.json"))
         return {key: value for key, value in content.items() if isinstance(value, str)}
     except (OSError, ValueError, AttributeError, RecursionError):
         return {}

@@ -90,6 +90,7 @@ def written_to(path: Path | None) -> Iterator[BinaryIO]:
         return
     if path.is_dir():
         raise UsageProblem(f"{path}: is a folder; give a file to write to")
+    paths.demand_not_ours(path)
     part = None
     try:
         if path.exists() and not path.is_file():
@@ -121,7 +122,7 @@ def read(file: Path) -> None:
     from baco_local.library import Library
 
     try:
-        with Library() as library, file.open(encoding="utf-8") as lines:
+        with Library() as library, file.open(encoding="utf-8-sig") as lines:
             new, there = library.read(lines, str(file))
     except UnicodeDecodeError:
         raise UsageProblem(f"{file}: is not UTF-8 text, so it is no export") from None

@@ -10,6 +10,8 @@ from baco_local.cli.options import chosen
 from baco_local.cli.writing import of_a_run, run
 from baco_local.errors import UsageProblem
 
+LONGEST = 16 << 20  # bytes of a prompt
+
 
 @click.command(
     "ideas",
@@ -35,7 +37,10 @@ def from_stdin() -> str:
     if sys.stdin is None or sys.stdin.closed:
         raise UsageProblem("stdin is closed; give the prompt as an argument instead of -")
     try:
-        return sys.stdin.buffer.read().decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n")
+        given = sys.stdin.buffer.read(LONGEST + 1)
+        if len(given) > LONGEST:
+            raise UsageProblem(f"stdin has more than {LONGEST >> 20} MB; no model reads so long a prompt")
+        return given.decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n")
     except OSError as error:
         raise UsageProblem(f"stdin can't be read ({error.strerror}); give the prompt as an argument") from None
     except UnicodeDecodeError:

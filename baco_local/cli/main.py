@@ -83,15 +83,13 @@ def run(arguments: list[str]) -> int:
     try:
         if sys.stdout is None:
             return complain("stdout is closed, so there is nowhere to write to", 2)
-        if os.name == "nt":  # bytes are the same everywhere: not the console's code page, not its line ends
-            os.system("")  # an old console takes escape codes from then on
-            for stream in (sys.stdout, sys.stderr):
-                if isinstance(stream, io.TextIOWrapper):
-                    stream.reconfigure(encoding="utf-8", errors="replace", newline="\n")
+        prepare()
         if asked := os.environ.get(COMPLETION):  # a shell's, for what could come next
             from click.shell_completion import shell_complete
 
-            return shell_complete(cli, {}, "baco-local", COMPLETION, asked)
+            with contextlib.suppress(KeyError):  # nobody's shell: what it has typed is not said
+                return shell_complete(cli, {}, "baco-local", COMPLETION, asked)
+            return 2
         # not cli.main(): that one turns a closed pipe into exit code 1 on its own
         with cli.make_context("baco-local", arguments) as context:
             code = cli.invoke(context)
@@ -117,6 +115,28 @@ def run(arguments: list[str]) -> int:
         if from_an_interrupt(error):
             return complain("interrupted", INTERRUPTED)
         return complain(str(internal(error)), 1)
+
+
+def prepare() -> None:
+    """Streams that take every character, and signals that end a command as Ctrl-C does: what is written is kept then, and no
+    half a file stays."""
+    if os.name == "nt":
+        os.system("")  # an old console takes escape codes from then on
+    for stream in (sys.stdout, sys.stderr):
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        if os.name == "nt":  # bytes are the same everywhere: not in the console's code page, nor with its line ends
+            stream.reconfigure(encoding="utf-8", errors="replace", newline="\n")
+        elif stream.encoding.lower() not in ("utf-8", "utf8"):
+            stream.reconfigure(errors="replace")
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if (
+            number
+            and signal.getsignal(number) is signal.SIG_DFL
+            and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+        ):
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def from_an_interrupt(error: BaseException | None) -> bool:

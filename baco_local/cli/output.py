@@ -45,6 +45,7 @@ class Output:
         if self.path:
             if self.path.is_dir():
                 raise UsageProblem(f"{self.path}: is a folder; give a file to write to")
+            paths.demand_not_ours(self.path)
             try:
                 self.file = open(self.part, "wb", opener=paths.private) if self.part else self.path.open("ab")
             except OSError as error:

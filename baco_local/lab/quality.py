@@ -107,7 +107,7 @@ def plugin(given: str) -> Quality:
             raise Problem(f"--quality {name}: {command} ended with exit code {done.returncode}")
         try:
             return [float(line) for line in done.stdout.decode("utf-8", "replace").split()]
-        except ValueError:
+        except (ValueError, OverflowError):
             raise Problem(f"--quality {name}: {command} wrote something else than a number a line") from None
 
     files = [(word, os.stat(word)) for word in words if os.path.isfile(word)]

@@ -210,7 +210,7 @@ def write(found: Report, sweep: Sweep, folder: Path) -> None:
     numbers = json.dumps(found.record(), ensure_ascii=False, indent=1) + "\n"
     write_atomically(folder / "points.json", numbers.encode())
     facts = lines_of(found)[:1] + [
-        f"{side}: {facts['sha256'] or facts['size']}" for side, facts in found.facts["files"].items()
+        f"{side}: {facts.get('sha256') or facts.get('size', 'unknown')}" for side, facts in found.facts["files"].items()
     ]
     html = page(
         f"{found.facts['pair']}: quality and diversity",

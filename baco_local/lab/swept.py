@@ -61,13 +61,16 @@ def read(path: Path) -> Sweep:
 def whole(header: Mapping[str, Any]) -> bool:
     """Is it all there, and of the kinds that it has to be?"""
     kinds = {"k": int, "pair": str, "files": dict, "options": dict, "settings": list, "prompts": list}
-    json.dumps([header["pair"], header["prompts"]], ensure_ascii=False).encode()
+    json.dumps([header["pair"], header["prompts"], header["settings"]], ensure_ascii=False).encode()
     return (
         all(isinstance(header[name], kind) for name, kind in kinds.items())
         and bool(header["settings"])
         and header["k"] > 0
         and all(isinstance(facts, dict) for facts in header["files"].values())
-        and all(isinstance(one["method"], str) and isinstance(one["value"], (int, float)) for one in header["settings"])
+        and all(
+            isinstance(one["method"], str) and isinstance(one["value"], (int, float)) and abs(one["value"]) < 1e9
+            for one in header["settings"]
+        )
         and all(isinstance(one[name], str) for one in header["prompts"] for name in ("id", "prompt"))
         and all(
             isinstance(header["options"][name], kind)

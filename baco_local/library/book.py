@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from baco_local.errors import LibraryProblem, UsageProblem
+from baco_local.errors import DamagedLibrary, LibraryProblem, UsageProblem
 from baco_local.library import exchange, finding, ids, marking, nodes, rating, store
 from baco_local.library.nodes import Entry, Hit, Node
 from baco_local.library.rating import Rating
@@ -81,8 +81,12 @@ class Library:
 
     def prompt_of(self, node: Node) -> Node:
         """The prompt that a node came of; the node itself if it is one."""
+        seen = {node.id}
         while node.parent is not None:
             node = self.node(node.parent)
+            if node.id in seen:
+                raise DamagedLibrary(f"{self.path}: {node.id} comes of itself\n{store.SALVAGE}")
+            seen.add(node.id)
         return node
 
     def trace(self, id: str) -> "tuple[Token, ...]":

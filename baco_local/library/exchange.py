@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from baco_local.library.nodes import Node, marks_of
+from baco_local.library.nodes import Node, WrongValue, marks_of, readable
 from baco_local.text import to_json
 
 if TYPE_CHECKING:
@@ -27,12 +27,18 @@ def row(connection: sqlite3.Connection, pk: int) -> dict[str, Any]:
         "LEFT JOIN origins ON origins.pk = n.origin LEFT JOIN traces ON node = n.pk WHERE n.pk = ?",
         [pk],
     ).fetchone()
+    with readable(pk):
+        return record_of(connection, pk, *found)
+
+
+def record_of(connection: sqlite3.Connection, pk: int, *found: Any) -> dict[str, Any]:
     *values, session, parent, content, data = found
     record = {"baco-local": FORMAT, "session": session, "parent": parent, **dict(zip(COLUMNS, values, strict=True))}
     record["moves"] = json.loads(record["moves"]) if record["moves"] else None
     record["origin"] = json.loads(content) if content else None
     record["marks"] = marks_of(connection, [pk]).get(pk, {})
     record["trace"] = base64.b64encode(data).decode() if data else None
+    to_json(record)  # raises for what JSON does not know
     return record
 
 
@@ -46,7 +52,7 @@ def salvaged(connection: sqlite3.Connection) -> Iterator[dict[str, Any] | None]:
             if not connection.execute("SELECT 1 FROM nodes WHERE pk = ?", [pk]).fetchone():
                 continue
             found = row(connection, pk)
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, WrongValue):
             yield None
             continue
         if found["parent"] is not None and found["parent"] not in given:

@@ -2,12 +2,14 @@
 
 import re
 import sqlite3
+import unicodedata
 from datetime import datetime
 
 from baco_local.errors import UsageProblem
 from baco_local.library.nodes import MARK, UNMARK, Entry, Hit, Node, chunks, select
 
 WIDTH = 24  # words of an excerpt
+WORD = re.compile(r"(?:[^\W_][\u0300-\u036f]*)+")  # as the index takes them
 
 
 def history(
@@ -58,7 +60,7 @@ def marked_so(starred: bool, tag: str | None) -> tuple[str, list[str]] | None:
 def counts(connection: sqlite3.Connection, pk: int) -> tuple[int, int]:
     query = (
         "WITH RECURSIVE below (pk) AS (SELECT pk FROM nodes WHERE parent = ? AND deleted IS NULL "
-        "UNION ALL SELECT nodes.pk FROM nodes JOIN below ON nodes.parent = below.pk WHERE nodes.deleted IS NULL) "
+        "UNION SELECT nodes.pk FROM nodes JOIN below ON nodes.parent = below.pk WHERE nodes.deleted IS NULL) "
         "SELECT count(*), count(marks.node) FROM below LEFT JOIN marks ON marks.node = below.pk AND marks.kind = 'star'"
     )
     ideas, starred = connection.execute(query, [pk]).fetchone()
@@ -70,7 +72,7 @@ def ideas(connection: sqlite3.Connection, prompt: Node, *, starred: bool = False
     marked = marked_so(starred, tag)
     condition = f"n.pk IN (SELECT pk FROM nodes WHERE {marked[0]})" if marked else "1"
     below = (
-        "n.pk IN (WITH RECURSIVE below (pk) AS (SELECT pk FROM nodes WHERE parent = ? UNION ALL "
+        "n.pk IN (WITH RECURSIVE below (pk) AS (SELECT pk FROM nodes WHERE parent = ? UNION "
         "SELECT nodes.pk FROM nodes JOIN below ON nodes.parent = below.pk) SELECT pk FROM below)"
     )
     return select(
@@ -83,24 +85,63 @@ def search(connection: sqlite3.Connection, text: str, *, limit: int = 20, starre
     query = as_query(text)
     condition = "AND nodes.pk IN (SELECT node FROM marks WHERE kind = 'star')" if starred else ""
     found = connection.execute(
-        f"SELECT words.rowid, snippet(words, 0, ?, ?, '…', {WIDTH}) FROM words JOIN nodes ON nodes.pk = words.rowid "
+        "SELECT words.rowid FROM words JOIN nodes ON nodes.pk = words.rowid "
         "JOIN sessions ON sessions.pk = nodes.session "
         f"WHERE words MATCH ? AND nodes.deleted IS NULL AND sessions.deleted IS NULL {condition} ORDER BY words.rank LIMIT ?",
-        [MARK, UNMARK, query, limit],
+        [query, limit],
     ).fetchall()
     nodes = {
         node.pk: node
-        for some in chunks([pk for pk, _ in found])
+        for some in chunks([pk for (pk,) in found])
         for node in select(connection, f"n.pk IN ({', '.join('?' * len(some))})", some)
     }
-    return [Hit(nodes[pk], excerpt) for pk, excerpt in found if pk in nodes]
+    terms = terms_of(text)
+    return [Hit(nodes[pk], excerpt(nodes[pk].own, terms)) for (pk,) in found if pk in nodes]
 
 
 def as_query(text: str) -> str:
     """What FTS5 is asked: its own syntax is never needed, and never trips over what a writer types."""
+    return " ".join(f'"{phrase}"' + "*" * begins for phrase, begins in terms_of(text))
+
+
+def terms_of(text: str) -> list[tuple[str, bool]]:
+    """Phrases to be found, and whether the last word of each may go on. Raises UsageProblem where there is none."""
     parts = re.findall(r'"([^"]*)"|(\S+)', text)
-    terms = [f'"{phrase}"' if phrase else f'"{word.replace(chr(34), "")}"*' for phrase, word in parts]
-    terms = [term for term in terms if re.search(r"\w", term)]
+    terms = [(phrase, False) if phrase else (word.replace('"', ""), True) for phrase, word in parts]
+    terms = [(phrase, begins) for phrase, begins in terms if re.search(r"\w", phrase)]
     if not terms:
         raise UsageProblem("give at least one word to search for")
-    return " ".join(terms)
+    return terms
+
+
+def excerpt(text: str, terms: list[tuple[str, bool]]) -> str:
+    """WIDTH words of a text about the first that matched, those that matched between MARK and UNMARK. (FTS5's own `snippet`
+    takes minutes for a long text of one word, and can't be interrupted.)"""
+    words = list(WORD.finditer(text))
+    folded = [fold(word[0]) for word in words]
+    matched: set[int] = set()
+    for phrase, begins in terms:
+        wanted = [fold(word) for word in WORD.findall(phrase)]
+        for at in range(len(words) - len(wanted) + 1):
+            if folded[at : at + len(wanted) - 1] == wanted[:-1] and (
+                folded[at + len(wanted) - 1].startswith(wanted[-1])
+                if begins
+                else folded[at + len(wanted) - 1] == wanted[-1]
+            ):
+                matched.update(range(at, at + len(wanted)))
+    first = max(0, min(matched, default=0) - WIDTH // 4)
+    last = min(len(words), first + WIDTH)
+    first = max(0, last - WIDTH)
+    start = words[first].start() if first else 0
+    end = words[last - 1].end() if last < len(words) else len(text)
+    found, at = "…" if start else "", start
+    for index in range(first, last):
+        if index in matched:
+            found += text[at : words[index].start()] + MARK + words[index][0] + UNMARK
+            at = words[index].end()
+    return found + text[at:end] + ("…" if end < len(text) else "")
+
+
+def fold(word: str) -> str:
+    """As the index does: without case and diacritics."""
+    return "".join(char for char in unicodedata.normalize("NFKD", word.casefold()) if not unicodedata.combining(char))

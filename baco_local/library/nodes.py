@@ -1,5 +1,6 @@
 """What the library holds, as frozen snapshots: nodes and sessions, with everything that is known of them."""
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from baco_local.text import one_line
 
 if TYPE_CHECKING:  # reading a history needs no numpy
     from baco_local.collaboration.variant import Token
@@ -98,9 +101,40 @@ def chunks(items: list[int]) -> Iterator[list[int]]:
         yield items[start : start + CHUNK]
 
 
+class WrongValue(Exception):
+    """A row says what no row can say."""
+
+
+@contextlib.contextmanager
+def readable(of: object) -> Iterator[None]:
+    """Within, whatever a wrong value brings about is a WrongValue."""
+    try:
+        yield
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+        OSError,
+    ) as error:
+        raise WrongValue(f"{one_line(str(of), 40)}: {one_line(str(error), 80)}") from None
+
+
 def snapshot(
     connection: sqlite3.Connection, row: dict[str, Any], marks: dict[str, list[str]], whole: dict[int, str]
 ) -> Node:
+    with readable(row["id"]):
+        return unguarded(connection, row, marks, whole)
+
+
+def unguarded(
+    connection: sqlite3.Connection, row: dict[str, Any], marks: dict[str, list[str]], whole: dict[int, str]
+) -> Node:
+    if not isinstance(row["text"], str):
+        raise TypeError("its text is none")
     tokens = row["tokens"]
     text = text_of(connection, row, whole)
     return Node(
@@ -113,7 +147,7 @@ def snapshot(
         own=row["text"],
         kept=row["kept"],
         kept_tokens=row["kept_tokens"],
-        origin=MappingProxyType(json.loads(row["content"] or "{}")),
+        origin=origin_of(row["content"]),
         seed=None if row["seed"] is None else int(row["seed"]),
         threshold=row["threshold"],
         moves=tuple((at, router, threshold) for at, router, threshold in json.loads(row["moves"] or "[]")),
@@ -130,13 +164,25 @@ def snapshot(
     )
 
 
+def origin_of(content: str | None) -> Mapping[str, Any]:
+    found = json.loads(content or "{}")
+    options = found.get("options", {})
+    if not isinstance(options.get("stop", []), list):
+        raise ValueError("stop is no list")
+    return MappingProxyType(found)
+
+
 def text_of(connection: sqlite3.Connection, row: Mapping[str, Any], whole: dict[int, str]) -> str:
     """The whole text: what is kept of the parent's, then its own. `whole`: texts that are known already, by pk."""
     if not row["kept"]:
         return str(row["text"])
     chain = [(row["pk"], row["text"], row["kept"])]
     parent = row["parent"]
+    seen = {row["pk"]}
     while parent is not None and parent not in whole and chain[-1][2]:
+        if parent in seen:
+            raise ValueError("comes of itself")
+        seen.add(parent)
         text, kept, above = connection.execute("SELECT text, kept, parent FROM nodes WHERE pk = ?", [parent]).fetchone()
         chain.append((parent, text, kept))
         parent = above
@@ -151,15 +197,17 @@ def trace_of(connection: sqlite3.Connection, pk: int) -> "tuple[Token, ...]":
     """Of the whole text; () where none was kept, as for edits, prompts, and what a crash cut off."""
     from baco_local.library import traces
 
-    parts, wanted, at = [], 1 << 62, pk
-    while True:
+    parts, wanted, at, seen = [], 1 << 62, pk, set[int]()
+    while at not in seen:
+        seen.add(at)
         found = connection.execute(
             "SELECT data, parent, kept_tokens FROM nodes LEFT JOIN traces ON node = pk WHERE pk = ?", [at]
         ).fetchone()
         if not found or found[0] is None:
             return ()
         data, parent, kept = found
-        parts.append((traces.unpacked(data), kept, wanted))
+        with readable(pk):
+            parts.append((traces.unpacked(data), kept, wanted))
         if not kept or parent is None:
             break
         at, wanted = parent, kept
@@ -174,7 +222,7 @@ def trace_of(connection: sqlite3.Connection, pk: int) -> "tuple[Token, ...]":
 def subtree(connection: sqlite3.Connection, pk: int) -> list[int]:
     """A node and all below it."""
     query = (
-        "WITH RECURSIVE below (pk) AS (SELECT ? UNION ALL SELECT nodes.pk FROM nodes JOIN below ON nodes.parent = below.pk) "
+        "WITH RECURSIVE below (pk) AS (SELECT ? UNION SELECT nodes.pk FROM nodes JOIN below ON nodes.parent = below.pk) "
         "SELECT pk FROM below"
     )
     return [found for (found,) in connection.execute(query, [pk])]

@@ -1,5 +1,9 @@
 """The tables of the library, and the steps from every older version to this one."""
 
+import contextlib
+import functools
+import sqlite3
+from collections.abc import Iterator
 from textwrap import dedent
 
 # Words used: a session holds trees of nodes. A prompt is a root; variants (ideas) are its children; a branch goes on from
@@ -96,3 +100,38 @@ STEPS = [
     ),
 ]
 VERSION = len(STEPS)
+
+
+def statements(script: str) -> Iterator[str]:
+    """One after the other: `executescript` would commit before it begins."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def strange(connection: sqlite3.Connection, version: int) -> str:
+    """A table, trigger or view that is missing, or not as ours, by name; "". Triggers and views are programs: another's are not run."""
+    found = objects(connection)
+    ours = plan(version)
+    for name, (kind, sql) in ours.items():
+        if found.get(name, ("", ""))[0] != kind or (kind == "trigger" and found[name][1] != sql):
+            return name
+    return next((name for name, (kind, _) in found.items() if kind in ("trigger", "view") and name not in ours), "")
+
+
+def objects(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+    rows = connection.execute("SELECT name, type, sql FROM sqlite_master WHERE type IN ('table', 'trigger', 'view')")
+    return {name: (kind, sql) for name, kind, sql in rows}
+
+
+@functools.cache
+def plan(version: int) -> dict[str, tuple[str, str]]:
+    """What a library of this version has."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for step in STEPS[:version]:
+            for statement in statements(step):
+                connection.execute(statement)
+        return objects(connection)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -13,7 +14,9 @@ from filelock import FileLock, Timeout
 
 from baco_local import paths
 from baco_local.errors import DamagedLibrary, LibraryProblem
-from baco_local.library.schema import STEPS, VERSION
+from baco_local.library.nodes import WrongValue
+from baco_local.library.schema import STEPS, VERSION, statements, strange
+from baco_local.text import one_line
 
 PATIENCE = 20.0  # seconds that one process waits for another one's write
 NAME = "library.db"
@@ -91,6 +94,11 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int:
             f"{path}: was written by a newer version of baco-local (format {version}; this one knows {VERSION})\n"
             "update baco-local, or point BACO_LOCAL_HOME to another folder; nothing was touched"
         )
+    if version < 0 or (version and (wrong := strange(connection, version))):
+        raise DamagedLibrary(
+            f"{path}: is no library as baco-local makes it ({one_line(wrong) if version > 0 else 'no version'})\n"
+            "move it away, or: baco-local backup --restore BACKUP"
+        )
     return int(version)
 
 
@@ -134,16 +142,6 @@ def aside(path: Path, why: str) -> Path:
     return found
 
 
-def statements(script: str) -> Iterator[str]:
-    """One after the other: `executescript` would commit before it begins."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
 def backup(connection: sqlite3.Connection, path: Path) -> None:
     """A whole copy, compact, while others may write. Raises LibraryProblem where the file is there already."""
     if path.exists():
@@ -162,6 +160,8 @@ def backup(connection: sqlite3.Connection, path: Path) -> None:
 def restore(path: Path, copy: Path) -> Path | None:
     """Puts a copy of `copy` in the library's place; returns where the old one is now, with its write-ahead log, without
     which it would not be whole. Raises LibraryProblem for a copy that is no whole library, and while others write."""
+    if not copy.is_file():
+        raise LibraryProblem(f"{copy}: {'is no file' if copy.exists() else 'no such file'}; give a backup")
     with explained(copy):
         connection = opened(copy, "?mode=ro")
         try:
@@ -206,6 +206,9 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+SALVAGE = "save what is readable (baco-local export --format jsonl -o FILE), then: baco-local backup --restore BACKUP"
+
+
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
     """SQLite's complaints, in words."""
@@ -213,6 +216,8 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         raise complaint(path, error) from None
+    except WrongValue as error:
+        raise DamagedLibrary(f"{path}: holds what no library holds ({error})\n{SALVAGE}") from None
     except OSError as error:
         raise LibraryProblem(f"{error.filename or path}: {error.strerror or error}") from None
 
@@ -220,10 +225,7 @@ def explained(path: Path) -> Iterator[None]:
 def complaint(path: Path, error: sqlite3.Error) -> LibraryProblem:
     said = str(error)
     if "malformed" in said or "corrupt" in said:
-        return DamagedLibrary(
-            f"{path}: is damaged ({said})\n"
-            "save what is readable (baco-local export --format jsonl -o FILE), then: baco-local backup --restore BACKUP"
-        )
+        return DamagedLibrary(f"{path}: is damaged ({said})\n" + SALVAGE)
     if "not a database" in said:
         return LibraryProblem(f"{path}: is not a library; move it away, or: baco-local backup --restore BACKUP")
     if "full" in said or "I/O" in said:
@@ -259,7 +261,9 @@ def folder_of_locks(path: Path) -> Path:
 
 
 def lives(path: Path, token: str) -> bool:
-    """Is the writer's process still there?"""
+    """Is the writer's process still there? (The token becomes a file's name: one that we did not make is nobody's.)"""
+    if not re.fullmatch("[0-9a-f]{16}", str(token)):
+        return False
     lock = folder_of_locks(path) / token
     if not lock.exists():
         return False

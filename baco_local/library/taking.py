@@ -45,7 +45,10 @@ def checked(line: str, where: str) -> Record:
             raise UsageProblem(f"{where}: {key} is missing or not what it should be")
     if (record["parent"] is None) != (record["kind"] == "prompt"):
         raise UsageProblem(f"{where}: parent is missing or not what it should be")
-    found: Record = cleaned({key: value for key, value in record.items() if key != "trace"})
+    try:
+        found: Record = cleaned({key: value for key, value in record.items() if key != "trace"})
+    except RecursionError:
+        raise UsageProblem(f"{where}: is nested far too deep") from None
     return found | {"trace": trace(record, where)}
 
 
@@ -54,7 +57,9 @@ def trace(record: Record, where: str) -> bytes | None:
     if record["trace"] is None:
         return None
     try:
-        tokens = traces.unpacked(base64.b64decode(record["trace"], validate=True))
+        tokens = traces.unpacked(
+            base64.b64decode(record["trace"], validate=True), 64 + 8 * len(record["text"].encode())
+        )
         if "".join(token.piece for token in tokens) != record["text"] or clean(record["text"]) != record["text"]:
             raise ValueError
     except (ValueError, TypeError):

@@ -30,12 +30,14 @@ def packed(tokens: Sequence[Token]) -> bytes:
     return HEAD.pack(FORMAT, count) + zlib.compress(b"".join([*(column.tobytes() for column in columns), *pieces]), 6)
 
 
-def unpacked(data: bytes) -> tuple[Token, ...]:
-    """Raises ValueError for what is no trace."""
+def unpacked(data: bytes, most: int = 1 << 24) -> tuple[Token, ...]:
+    """Raises ValueError for what is no trace, or one of more than `most` tokens."""
     try:
         form, count = HEAD.unpack_from(data)
         if form != FORMAT:
             raise ValueError(f"a trace of format {form}")
+        if count > most:
+            raise ValueError(f"a trace of {count} tokens")
         unpacking = zlib.decompressobj()
         content, at = unpacking.decompress(data[HEAD.size :], LARGEST), 0
         if not unpacking.eof:

@@ -83,7 +83,7 @@ def remember(verdicts: dict[str, Any]) -> None:
 def read_verdicts() -> dict[str, dict[str, Any]]:
     """Verdicts by file; none for what another version, or an accident, left there."""
     try:
-        content = json.loads((paths.folder("cache") / "verdicts.json").read_bytes())
+        content = json.loads(paths.read_cache("verdicts.json"))
         files = content["files"] if content["format"] == FORMAT else {}
         return {
             key: verdict
@@ -194,8 +194,9 @@ def check_template(text: str) -> dict[str, Any]:
         except MemoryError:
             return {"problem": "its chat template fills the memory; use another file"}
         except template.TemplateProblem as problem:
-            if "MemoryError" in str(problem):
-                return {"problem": "its chat template fills the memory; use another file"}
+            for says in ("fills the memory", "does not end"):
+                if says in str(problem).replace("MemoryError", "fills the memory"):
+                    return {"problem": f"its chat template {says}; use another file"}
     return {"usable": True}
 
 

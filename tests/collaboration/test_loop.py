@@ -356,6 +356,32 @@ def test_a_model_without_numbers_is_a_problem_and_keeps_the_rest() -> None:
         ("{{ raise_exception('no') }}", "chat template failed"),
         ("{{ ''.__class__.__mro__ }}", "chat template failed"),
         ("{{ messages[5]['content'] + 1 }}", "chat template failed"),
+        (
+            "{% for i in range(9999) %}{% for j in range(9999) %}{% for k in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
+            "does not end",
+        ),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "chat template failed"),
+        ("{{ 'a' * 30000000000 }}", "fills the memory"),
+        ("{{ 30000000000 * [0] }}", "fills the memory"),
+        (
+            "{% set n = namespace(x='aa') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+            "fills the memory",
+        ),
+        (
+            "{% set n = namespace(x='aa') %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}",
+            "fills the memory",
+        ),
+        (
+            "{% set n = namespace(x=9) %}{% for i in range(99) %}{% set n.x = n.x * n.x %}{% endfor %}",
+            "fills the memory",
+        ),
+        ("{{ 9 ** 99999999999 }}", "fills the memory"),
+        ("{{ range(99999)|join('a' * 10000000) }}", "fills the memory"),
+        ("{{ ('a' * 10000000).replace('a', 'b' * 1000) }}", "fills the memory"),
+        ("{{ '%99999999999d' % 1 }}", "formats text"),
+        ("{{ '{:99999999999}'.format(1) }}", "formats text"),
+        ("{{ 'x'|center(99999999999) }}", "formats text"),
+        ("{{ 'x'.ljust(99999999999) }}", "chat template failed"),
     ],
 )
 def test_templates_that_do_not_work(template: str | None, says: str) -> None:
@@ -364,6 +390,13 @@ def test_templates_that_do_not_work(template: str | None, says: str) -> None:
     session = Session(engine(ScriptedSide("base", WORDS, always(" sea")), two), Request("x"))
     with pytest.raises(UsageProblem, match=says):
         run(session)
+
+
+def test_what_chats_use_works_within_the_bounds() -> None:
+    from baco_local.template import render
+
+    text = "{{ 'a b'.split(' ')|join('-') }} {{ 'x'.replace('x', 'y') }} {{ messages|tojson(indent=2)|length }} {{ 'a' ~ (1 + 1) }}{{ '-'.join(['b', 'c']) }}"
+    assert render(text, [{"role": "user"}], "", "") == "a-b y 30 a2b-c"
 
 
 def test_a_template_without_a_system_role_gets_both_in_one_turn() -> None:

@@ -302,15 +302,15 @@ def test_a_process_that_is_gone_leaves_no_idea_being_written(tmp_path: Path) -> 
     with Library(path) as library:
         name, _ = filled(library, "A line", "x")
     with sqlite3.connect(path) as connection:
-        connection.execute("INSERT INTO writers (token) VALUES ('gone')")
+        connection.execute("INSERT INTO writers (token) VALUES ('00000000000000aa')")
         connection.execute(
             "INSERT INTO nodes (id, session, parent, kind, created, text, kept, kept_tokens, writer) "
-            "SELECT 'ctctctc', session, pk, 'variant', created, 'half an id', 0, 0, (SELECT pk FROM writers WHERE token = 'gone') "
+            "SELECT 'ctctctc', session, pk, 'variant', created, 'half an id', 0, 0, (SELECT pk FROM writers WHERE token = '00000000000000aa') "
             "FROM nodes WHERE id = ?",
             [name],
         )
     connection.close()
-    alive = store.Alive(path, "gone")
+    alive = store.Alive(path, "00000000000000aa")
     with Library(path) as library:
         assert library.node("ctctctc").stop is None  # somebody is still at it
     alive.close()

@@ -197,7 +197,7 @@ async def test_a_first_run_pulls_inside_the_app(desk: Desk, far: Path, monkeypat
         await until(pilot, lambda: isinstance(desk.screen, PairsScreen) and desk.screen.entries)
         screen: Any = desk.screen
         names = [entry.name for entry in screen.entries]
-        assert "none is here yet" in shown(desk)
+        assert "these are not here yet" in shown(desk)
         screen.query_one(OptionList).highlighted = names.index("far")
         await pilot.press("enter")
         await until(pilot, lambda: screen.query_one(ProgressBar).display)

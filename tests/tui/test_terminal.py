@@ -173,11 +173,21 @@ def test_an_editor_has_the_terminal(terminals: list[Terminal], tmp_path: Path, t
     assert any(text.endswith(" edited") for text in texts(home))
 
 
+def test_bytes_that_are_no_text_do_not_end_the_desk(terminals: list[Terminal], tmp_path: Path, tiny: list[Any]) -> None:
+    terminal = opened(terminals, tmp_path / "home", "tui", *tiny)
+    terminal.until("Type what the ideas")
+    terminal.press(b"caf\xe9 \xff noir")
+    terminal.until("noir")
+    terminal.press(CTRL_Q)
+    assert terminal.ended() == 0
+    assert b"Traceback" not in terminal.raw
+
+
 def test_baco_local_alone_opens_the_desk_at_a_terminal_only(
     terminals: list[Terminal], tmp_path: Path, baco: Any
 ) -> None:
     terminal = opened(terminals, tmp_path)
-    terminal.until("none is here yet")  # no models in this home
+    terminal.until("these are not here yet")  # no models in this home
     terminal.press(CTRL_Q)
     assert terminal.ended() == 0
     assert terminal.restored
