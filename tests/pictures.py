@@ -56,7 +56,7 @@ async def shoot(desk: Desk, pilot: Any, name: str) -> None:
     save(desk, f"desk-{name}")
     await until(pilot, lambda: not studio.scribe.writing and all(one.done for one in studio.page.takes), 120)
     await pilot.press("2", "s")
-    desk.workbench.controls.slider.turn_to(0.5)
+    desk.workbench.controls.slider.turn_to(0.56)
     await pilot.press("5")
     await pilot.pause(0.3)
     save(desk, f"parted-{name}")
