@@ -16,6 +16,9 @@ def run() -> None:
         import signal
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: Python would die of it while it ends
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:
+                signal.signal(getattr(signal, name), signal.SIG_DFL)
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:

@@ -43,3 +43,10 @@ def internal(error: Exception) -> Problem:
     return Problem(
         f"internal error{place}: {type(error).__name__}: {error}; please report it with the command you typed"
     )
+
+
+def from_an_interrupt(error: BaseException | None) -> bool:
+    """Python, or a library, met a Ctrl-C in the middle and made another exception of it: a class half made, a thread half started."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None

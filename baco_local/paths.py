@@ -52,9 +52,14 @@ def private(path: str, flags: int) -> int:
 def demand_not_ours(path: Path) -> None:
     """Raises UsageProblem where writing to `path` would destroy a model, or what is in the program's own folders."""
     path = path.resolve()
-    for kind in ("config", "data", "cache"):
-        if path.is_relative_to(folder(kind).resolve()):
-            raise UsageProblem(f"{path}: is in the program's own {kind} folder; give a place of your own")
+    config, data, cache = (folder(kind).resolve() for kind in ("config", "data", "cache"))
+    within = any(path.is_relative_to(one) for one in (data / "models", data / "staging", cache))
+    if (
+        within
+        or (path.parent == data and path.name.startswith("library.db"))
+        or (path.parent == config and path.suffix == ".toml")
+    ):
+        raise UsageProblem(f"{path}: is the program's own file; give a place of your own")
     with contextlib.suppress(OSError):
         if path.is_file() and path.open("rb").read(4) == b"GGUF":
             raise UsageProblem(f"{path}: is a model file; give another name")

@@ -7,7 +7,7 @@ template may do for one prompt and not for another: so at every rendering, not o
 import functools
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from types import FrameType
 from typing import Any, NoReturn
@@ -17,6 +17,7 @@ from baco_local.text import one_line
 
 # For one conversation; real templates take milliseconds. Seconds; lines of its compiled code; characters or items of one value.
 SECONDS, LINES, LARGEST = 5.0, 1_000_000, 1 << 24
+ITEMS = 200_000  # of lists that are written out
 DIGITS = 1 << 12  # binary ones, of a whole number
 WIDE = {"center", "ljust", "rjust", "zfill", "expandtabs"}  # methods of texts that take a size
 
@@ -72,6 +73,23 @@ def demand_small(value: object) -> None:
         raise TemplateProblem("fills the memory")
 
 
+def demand_countable(value: object) -> None:
+    """Of what will be written: lists within lists, that stand in one another many times, are as large as all of that."""
+    waiting, seen = [value], 0
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list | tuple | dict):
+            seen += len(one)
+            if seen > ITEMS:
+                raise TemplateProblem("fills the memory")
+            waiting += one.values() if isinstance(one, dict) else one
+
+
+def countable(value: Any) -> Any:
+    demand_countable(value)
+    return value
+
+
 def demand_room(characters: int) -> None:
     if characters > LARGEST:
         raise TemplateProblem("fills the memory")
@@ -80,7 +98,8 @@ def demand_room(characters: int) -> None:
 @functools.cache
 def environment() -> Any:
     from jinja2 import compiler, nodes, pass_eval_context
-    from jinja2.filters import do_tojson
+    from jinja2.ext import Extension
+    from jinja2.filters import do_indent, do_tojson
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Generator(compiler.CodeGenerator):
@@ -110,8 +129,21 @@ def environment() -> Any:
             return found
 
         def concatenated(self, parts: tuple[Any, ...]) -> str:
+            for part in parts:
+                demand_countable(part)
             texts = [str(part) for part in parts]
             demand_room(sum(map(len, texts)))
+            return "".join(texts)
+
+        @staticmethod
+        def concat(parts: Iterable[str]) -> str:
+            """What a template, a macro or a block has written."""
+            texts, room = [], 4 * LARGEST
+            for part in parts:
+                texts.append(part)
+                room -= len(part)
+                if room < 0:
+                    raise TemplateProblem("fills the memory")
             return "".join(texts)
 
         def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
@@ -121,7 +153,7 @@ def environment() -> Any:
             if isinstance(getattr(value, "__self__", None), str) and value.__name__ in ("format", "format_map"):
                 sized()
 
-        def call(self, context: Any, function: Any, *given: Any, **named: Any) -> Any:
+        def call(self, context: Any, function: Any, /, *given: Any, **named: Any) -> Any:
             of, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
             if isinstance(of, str) and name in ("join", "replace"):
                 return (join if name == "join" else replaced)(*((given[0], of) if name == "join" else (of, *given)))
@@ -139,13 +171,30 @@ def environment() -> Any:
 
     @pass_eval_context
     def tojson(context: Any, value: Any, indent: int | None = None) -> Any:
+        demand_countable(value)
         return do_tojson(context, value, min(indent, 8) if indent else None)
 
-    made = Environment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+    def indented(text: str, width: int | str = 4, first: bool = False, blank: bool = False) -> str:
+        each = width if isinstance(width, int) else len(width)
+        demand_room(len(text) + (text.count("\n") + 1) * each)
+        return do_indent(text, width, first, blank)
+
+    class Generation(Extension):
+        """`{% generation %}` marks what the assistant says, for training: here it is nothing but what stands in it."""
+
+        tags = {"generation"}  # noqa: RUF012
+
+        def parse(self, parser: Any) -> Any:
+            next(parser.stream)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+    made = Environment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation], finalize=countable
+    )
     made.globals |= {"raise_exception": refuse, "strftime_now": today}
     made.globals["lipsum"] = sized
-    made.filters |= {"join": join, "replace": replaced, "tojson": tojson}
-    made.filters |= dict.fromkeys(("center", "format", "indent", "wordwrap", "batch", "slice"), sized)
+    made.filters |= {"join": join, "replace": replaced, "tojson": tojson, "indent": indented}
+    made.filters |= dict.fromkeys(("center", "format", "wordwrap", "batch", "slice"), sized)
     return made
 
 

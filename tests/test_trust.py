@@ -188,8 +188,8 @@ def test_o_does_not_write_over_a_library_or_a_model(
     link = tmp_path / "link.txt"
     link.symlink_to(tmp_path / "home" / "data" / "library.db")
     for path, says in (
-        (tmp_path / "home" / "data" / "library.db", b"own data folder"),
-        (link, b"own data folder"),
+        (tmp_path / "home" / "data" / "library.db", b"own file"),
+        (link, b"own file"),
         (tiny[1], b"is a model file"),
     ):
         before = path.read_bytes()
@@ -254,3 +254,43 @@ def test_other_signals_end_it_as_ctrl_c_does(tmp_path: Path, tiny: list[Any], nu
         kept = {idea.text for idea in library.ideas(library.history()[0].node.id)}
     assert texts
     assert set(texts) <= kept
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_a_terminal_that_is_closed_takes_no_ideas_with_it(tmp_path: Path, tiny: list[Any]) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "baco_local",
+        "ideas",
+        "x",
+        "-n",
+        "400",
+        "--max-tokens",
+        "400",
+        "--jsonl",
+        *map(str, tiny),
+    ]
+    environment = os.environ | {"BACO_LOCAL_HOME": str(tmp_path / "home")}
+    child = subprocess.Popen(
+        [*command, "-o", tmp_path / "out"],
+        env=environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    until = time.monotonic() + 60
+    while not [path for path in tmp_path.glob(".out*") if path.stat().st_size]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    os.close(ours)
+    child.send_signal(signal.SIGHUP)
+    assert child.wait(60) == 130
+    assert (tmp_path / "out").read_text()
+    assert not list(tmp_path.glob(".out*"))

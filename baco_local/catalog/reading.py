@@ -42,7 +42,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LARGEST, DOTS = (
     1 << 20,
     200,
-)  # bytes of a models.toml; dots in a line: tomllib takes minutes for keys of thousands of parts
+)  # bytes of a models.toml; parts of a key: tomllib takes minutes for keys of thousands of parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,8 @@ def read_file(path: Path) -> Content:
 
 def parsed(path: Path, text: str) -> Content:
     """The content of a models.toml; `path` is what it is called in complaints, and where its relative paths start."""
-    if any(line.count(".") > DOTS for line in text.splitlines()):
-        raise UsageProblem(f"{path}: not valid TOML: a line has more than {DOTS} dots")
+    if any(line.partition("=")[0].count(".") > DOTS for line in text.splitlines()):
+        raise UsageProblem(f"{path}: not valid TOML: a key of more than {DOTS} parts")
     try:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or a number of thousands of digits

@@ -33,7 +33,7 @@ from baco_local.cli import (
     sweep,
     tui,
 )
-from baco_local.errors import Problem, internal
+from baco_local.errors import Problem, from_an_interrupt, internal
 from baco_local.text import clean
 
 
@@ -139,20 +139,14 @@ def prepare() -> None:
             signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
-def from_an_interrupt(error: BaseException | None) -> bool:
-    """Python, or a library, met a Ctrl-C in the middle and made another exception of it: a class half made, a thread half started."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
-
-
 def complain(message: str, code: int, hint: str = "") -> int:
     """Says it on stderr, if there is one, and returns the code."""
     if sys.stderr is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the message
         for line in [f"baco-local: {message}", hint]:
             if line:
-                click.echo(clean(line), err=True)  # paths and names are quoted in it
+                with contextlib.suppress(OSError):  # a terminal that is gone
+                    click.echo(clean(line), err=True)  # paths and names are quoted in it
     return code
 
 

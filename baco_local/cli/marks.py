@@ -77,7 +77,7 @@ def rm(ids: tuple[str, ...], purge: bool, undo: bool) -> None:
     if purge and undo:
         raise UsageProblem("give --purge or --undo, not both")
     with Library() as library:
-        for id in ids:
-            count = library.restore(id) if undo else library.remove(id, purge=purge)
+        counts = [library.restore(id) for id in ids] if undo else library.remove_all(ids, purge=purge)
+        for id, count in zip(ids, counts, strict=True):
             what = "back" if undo else "removed for good" if purge else f"put aside; undo: baco-local rm --undo {id}"
             click.echo(f"{id}: {count} {what}", err=True)

@@ -1,5 +1,6 @@
 """Where a command's words go: data to stdout or a file, narration to stderr, a status line on a terminal."""
 
+import contextlib
 import os
 import sys
 import time
@@ -47,7 +48,10 @@ class Output:
                 raise UsageProblem(f"{self.path}: is a folder; give a file to write to")
             paths.demand_not_ours(self.path)
             try:
-                self.file = open(self.part, "wb", opener=paths.private) if self.part else self.path.open("ab")
+                if self.part:
+                    self.file = os.fdopen(os.open(self.part, os.O_CREAT | os.O_WRONLY, paths.mode_of(self.path)), "wb")
+                else:
+                    self.file = self.path.open("ab")
             except OSError as error:
                 raise UsageProblem(f"{self.path}: can't be written ({error.strerror})") from None
         return self
@@ -60,7 +64,6 @@ class Output:
             self.file.close()
         if self.path and self.part:
             if self.done:
-                os.chmod(self.part, paths.mode_of(self.path))
                 paths.replace(self.part, self.path)
             else:
                 self.part.unlink(missing_ok=True)
@@ -77,13 +80,17 @@ class Output:
         """A line of narration; '' only makes room for what another one says."""
         self.status("")
         if line and not self.quiet:
-            click.echo(line, err=True)
+            with contextlib.suppress(OSError):
+                click.echo(line, err=True)
 
     def status(self, line: str) -> None:
         """Replaces the status line; '' takes it away."""
         if self.live:
-            sys.stderr.write(CLEAR + line)
-            sys.stderr.flush()
+            try:
+                sys.stderr.write(CLEAR + line)
+                sys.stderr.flush()
+            except OSError:  # the terminal is gone; what is written is not
+                self.live = False
 
     def finished(self) -> None:
         self.done += 1

@@ -133,10 +133,22 @@ class Library:
 
     def remove(self, id: str, *, purge: bool = False) -> int:
         """Puts a node with all below it aside, or a session; with purge for good. How many nodes went."""
-        gone = self.writer.do(lambda connection: marking.put_aside(connection, *ids.resolve(connection, id), purge))
+        return self.remove_all([id], purge=purge)[0]
+
+    def remove_all(self, names: Sequence[str], *, purge: bool = False) -> list[int]:
+        """`remove` of each, and how many nodes went with each. What is purged is written over in the file, and in its write-ahead
+        log as far as nobody is reading there; copies (backups, what `restore` and a newer version leave beside it) keep it."""
+
+        def gone(connection: sqlite3.Connection) -> list[int]:
+            found = [marking.put_aside(connection, *ids.resolve(connection, name), purge) for name in names]
+            if purge:
+                marking.forget_words(connection)
+            return found
+
+        counts = self.writer.do(gone)
         if purge:
             self.writer.empty_log()
-        return gone
+        return counts
 
     def restore(self, id: str) -> int:
         """Brings back what was put aside."""

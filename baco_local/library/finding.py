@@ -1,5 +1,6 @@
 """Finding again: the history, newest first, and the words of texts."""
 
+import functools
 import re
 import sqlite3
 import unicodedata
@@ -108,7 +109,7 @@ def terms_of(text: str) -> list[tuple[str, bool]]:
     """Phrases to be found, and whether the last word of each may go on. Raises UsageProblem where there is none."""
     parts = re.findall(r'"([^"]*)"|(\S+)', text)
     terms = [(phrase, False) if phrase else (word.replace('"', ""), True) for phrase, word in parts]
-    terms = [(phrase, begins) for phrase, begins in terms if re.search(r"\w", phrase)]
+    terms = [(phrase, begins) for phrase, begins in terms if WORD.search(phrase)]
     if not terms:
         raise UsageProblem("give at least one word to search for")
     return terms
@@ -142,6 +143,8 @@ def excerpt(text: str, terms: list[tuple[str, bool]]) -> str:
     return found + text[at:end] + ("…" if end < len(text) else "")
 
 
+@functools.lru_cache(1 << 15)
 def fold(word: str) -> str:
     """As the index does: without case and diacritics."""
-    return "".join(char for char in unicodedata.normalize("NFKD", word.casefold()) if not unicodedata.combining(char))
+    bare = "".join(char for char in unicodedata.normalize("NFD", word.lower()) if not unicodedata.combining(char))
+    return unicodedata.normalize("NFC", bare)

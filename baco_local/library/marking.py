@@ -77,6 +77,11 @@ def put_aside(connection: sqlite3.Connection, table: str, pk: int, purge: bool) 
     return len(pks)
 
 
+def forget_words(connection: sqlite3.Connection) -> None:
+    """The index keeps the words of what was purged until it is merged. (About half a second with 100,000 ideas.)"""
+    connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+
+
 def bring_back(connection: sqlite3.Connection, table: str, pk: int) -> int:
     """Undoes `put_aside` where nothing was purged: what went with it, and what is above it. Returns how many nodes came."""
     if table == "sessions":

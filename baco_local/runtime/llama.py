@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from baco_local import paths
-from baco_local.errors import ModelProblem
+from baco_local.errors import ModelProblem, from_an_interrupt
 from baco_local.native import products
 from baco_local.text import clean
 
@@ -48,6 +48,8 @@ def llama() -> Any:
     try:
         import llama_cpp.llama_cpp as module
     except (ImportError, OSError, RuntimeError) as error:
+        if from_an_interrupt(error):
+            raise KeyboardInterrupt from None
         raise ModelProblem(
             f"llama-cpp-python could not be loaded: {error}\nreinstall it for this machine: {REBUILD}"
         ) from error

@@ -379,6 +379,24 @@ def test_a_model_without_numbers_is_a_problem_and_keeps_the_rest() -> None:
         ("{{ range(99999)|join('a' * 10000000) }}", "fills the memory"),
         ("{{ ('a' * 10000000).replace('a', 'b' * 1000) }}", "fills the memory"),
         ("{{ '%99999999999d' % 1 }}", "formats text"),
+        ("{% set b = 'a' * 16000000 %}{% for i in range(60) %}{{ b }}{% endfor %}", "fills the memory"),
+        (
+            "{% set b = 'a' * 16000000 %}{% set x %}{% for i in range(60) %}{{ b }}{% endfor %}{% endset %}",
+            "fills the memory",
+        ),
+        (
+            "{% set n = namespace(x=[1]) %}{% for i in range(40) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}",
+            "fills the memory",
+        ),
+        (
+            "{% set n = namespace(x=[1]) %}{% for i in range(40) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x|tojson }}",
+            "fills the memory",
+        ),
+        (
+            "{% set n = namespace(x=[1]) %}{% for i in range(40) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x ~ 1 }}",
+            "fills the memory",
+        ),
+        ("{{ 'a\\nb'|indent(99999999999) }}", "fills the memory"),
         ("{{ '{:99999999999}'.format(1) }}", "formats text"),
         ("{{ 'x'|center(99999999999) }}", "formats text"),
         ("{{ 'x'.ljust(99999999999) }}", "chat template failed"),
@@ -397,6 +415,8 @@ def test_what_chats_use_works_within_the_bounds() -> None:
 
     text = "{{ 'a b'.split(' ')|join('-') }} {{ 'x'.replace('x', 'y') }} {{ messages|tojson(indent=2)|length }} {{ 'a' ~ (1 + 1) }}{{ '-'.join(['b', 'c']) }}"
     assert render(text, [{"role": "user"}], "", "") == "a-b y 30 a2b-c"
+    text = "{% set n = namespace(function='f', context=[1]) %}{{ n.function }}{{ n.context }}{% generation %} {{ 'x'|indent(2) }}{% endgeneration %}"
+    assert render(text, [], "", "") == "f[1] x"
 
 
 def test_a_template_without_a_system_role_gets_both_in_one_turn() -> None:
