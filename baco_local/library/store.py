@@ -223,8 +223,8 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def complaint(path: Path, error: sqlite3.Error) -> LibraryProblem:
-    said = str(error)
-    if "malformed" in said or "corrupt" in said:
+    said = one_line(str(error), 120)
+    if any(word in said for word in ("malformed", "corrupt", "decode")):
         return DamagedLibrary(f"{path}: is damaged ({said})\n" + SALVAGE)
     if "not a database" in said:
         return LibraryProblem(f"{path}: is not a library; move it away, or: baco-local backup --restore BACKUP")

@@ -107,6 +107,14 @@ def test_a_file_that_only_claims_to_be_a_library_is_not_restored(tmp_path: Path)
     assert not (tmp_path / "library.db").exists()
 
 
+def test_a_schema_that_is_no_text_is_damage_in_one_line(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"CREATE TABLE nodes (", b"CREATE TABLE nodes \xff", 1))
+    with pytest.raises(DamagedLibrary) as caught, Library(path) as library:
+        library.history()
+    assert len(str(caught.value).splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     "statement",
     [
