@@ -216,8 +216,8 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         raise complaint(path, error) from None
-    except WrongValue as error:
-        raise DamagedLibrary(f"{path}: holds what no library holds ({error})\n{SALVAGE}") from None
+    except (WrongValue, UnicodeDecodeError) as error:
+        raise DamagedLibrary(f"{path}: holds what no library holds ({one_line(str(error), 120)})\n{SALVAGE}") from None
     except OSError as error:
         raise LibraryProblem(f"{error.filename or path}: {error.strerror or error}") from None
 
