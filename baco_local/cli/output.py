@@ -49,7 +49,9 @@ class Output:
             paths.demand_not_ours(self.path)
             try:
                 if self.part:
-                    self.file = os.fdopen(os.open(self.part, os.O_CREAT | os.O_WRONLY, paths.mode_of(self.path)), "wb")
+                    self.file = os.fdopen(
+                        os.open(self.part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, paths.mode_of(self.path)), "wb"
+                    )
                 else:
                     self.file = self.path.open("ab")
             except OSError as error:
