@@ -222,6 +222,15 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path, baco: A
     assert baco("backup", "--restore", path, env=env, timeout=60).returncode == 1
 
 
+def begun(folder: Path) -> Path:
+    """The part of -o's file, once something is in it."""
+    until = time.monotonic() + 60
+    while not (parts := [path for path in folder.glob(".out*") if path.stat().st_size]):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return parts[0]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_other_signals_end_it_as_ctrl_c_does(tmp_path: Path, tiny: list[Any], number: int) -> None:
     environment = os.environ | {"BACO_LOCAL_HOME": str(tmp_path / "home")}
@@ -240,15 +249,12 @@ def test_other_signals_end_it_as_ctrl_c_does(tmp_path: Path, tiny: list[Any], nu
         *map(str, tiny),
     ]
     with subprocess.Popen([*command, "-o", tmp_path / "out"], env=environment, stderr=subprocess.PIPE) as child:
-        until = time.monotonic() + 60
-        while not (parts := [path for path in tmp_path.glob(".out*") if path.stat().st_size]):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        part = begun(tmp_path)
         child.send_signal(number)
         _, said = child.communicate(timeout=60)
     assert child.returncode == 130
     assert b"interrupted" in said
-    assert not parts[0].exists()
+    assert not part.exists()
     texts = [json.loads(line)["text"] for line in (tmp_path / "out").read_text().splitlines()]
     with Library(tmp_path / "home" / "data" / "library.db") as library:
         kept = {idea.text for idea in library.ideas(library.history()[0].node.id)}
@@ -285,10 +291,7 @@ def test_a_terminal_that_is_closed_takes_no_ideas_with_it(tmp_path: Path, tiny: 
         start_new_session=True,
     )
     os.close(theirs)
-    until = time.monotonic() + 60
-    while not [path for path in tmp_path.glob(".out*") if path.stat().st_size]:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    begun(tmp_path)
     os.close(ours)
     child.send_signal(signal.SIGHUP)
     assert child.wait(60) == 130
